@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: regions, texture features, models and statistics of an imaging study."""

@@ -1,0 +1,1 @@
+"""Statistics of a reader study: one module per question."""
