@@ -1,0 +1,1 @@
+"""Who: users, tokens and sign-in."""

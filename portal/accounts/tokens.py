@@ -1,0 +1,90 @@
+"""API tokens: shown once, stored as SHA-256, named, at most 90 days, revocable."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from portal.accounts.models import ApiToken, User
+from portal.errors import Invalid
+
+MAX_DAYS = 90
+SCHEME = "Token "
+
+
+@dataclass(frozen=True)
+class NewToken:
+    text: str
+    row: ApiToken
+
+
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def issue(user: User, *, label: str, days: int, now: datetime | None = None) -> NewToken:
+    if not 1 <= days <= MAX_DAYS:
+        raise Invalid(f"A token lives 1 to {MAX_DAYS} days; ask for that many.", field="days")
+    start = now or timezone.now()
+    text = secrets.token_urlsafe(32)
+    row = ApiToken.objects.create(
+        user=user,
+        label=label or "token",
+        digest=digest_of(text),
+        created_at=start,
+        expires_at=start + timedelta(days=days),
+    )
+    return NewToken(text, row)
+
+
+def revoke_all(user: User) -> int:
+    return ApiToken.objects.filter(user=user, revoked_at__isnull=True).update(
+        revoked_at=timezone.now()
+    )
+
+
+def user_of(text: str) -> User | None:
+    row = (
+        ApiToken.objects.select_related("user")
+        .filter(digest=digest_of(text), revoked_at__isnull=True, expires_at__gt=timezone.now())
+        .first()
+    )
+    return row.user if row and row.user.is_active else None
+
+
+def token_text(request: HttpRequest) -> str | None:
+    header = request.headers.get("Authorization", "")
+    return header[len(SCHEME) :].strip() if header.startswith(SCHEME) else None
+
+
+class TokenMiddleware:
+    """Signs a request in by its `Authorization: Token …`; CSRF concerns sessions only."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        text = token_text(request)
+        user = user_of(text) if text else None
+        if user is not None:
+            request.user = user
+            request.token_user = user  # type: ignore[attr-defined]
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+
+class TokenAuthentication(BaseAuthentication):
+    """The same token for REST framework views."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        user = getattr(request._request, "token_user", None)
+        return (user, None) if user is not None else None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Token"

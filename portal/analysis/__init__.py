@@ -1,0 +1,1 @@
+"""Where pixels, reads and truth meet."""

@@ -1,0 +1,1 @@
+"""DICOM in, pixels out."""

@@ -1,0 +1,210 @@
+"""The index of the archive: exams, series, instances and the imports they came by."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from portal.accounts.models import random_code
+
+
+class Import(models.Model):
+    """One import: who, by which door, into which study, with what outcome."""
+
+    class Door(models.TextChoices):
+        BROWSER = "browser"
+        STOW = "stow"
+        COMMAND = "command"
+        PACS = "pacs"
+
+    code = models.CharField(max_length=24, unique=True, default=random_code, editable=False)
+    door = models.CharField(max_length=8, choices=Door)
+    study_key = models.CharField(max_length=40, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    warning = models.TextField(blank=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class ImportFile(models.Model):
+    """The outcome of one file of an import."""
+
+    class Outcome(models.TextChoices):
+        READY = "ready"
+        HELD = "held"
+        REFUSED = "refused"
+        SKIPPED = "skipped"
+        ALREADY_HERE = "already here"
+
+    source = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="files")
+    row = models.PositiveIntegerField()
+    name = models.CharField(max_length=300)
+    size = models.PositiveBigIntegerField()
+    outcome = models.CharField(max_length=12, choices=Outcome)
+    reason_code = models.CharField(max_length=40, blank=True)
+    sentence = models.TextField(blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["row"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "row"], name="one_outcome_per_imported_file")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.outcome}"
+
+
+class Exam(models.Model):
+    """A DICOM study in its archive view. `study_key` is the code of the portal's study, '' unfiled."""
+
+    uid = models.CharField(max_length=64, unique=True)
+    study_key = models.CharField(max_length=40, blank=True, db_index=True)
+    subject = models.CharField(max_length=40, blank=True, db_index=True)
+    patient_key = models.CharField(max_length=64, db_index=True)
+    importer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    shifted_date = models.DateField(null=True, blank=True)
+    time = models.CharField(max_length=16, blank=True)
+    sex = models.CharField(max_length=1, blank=True)
+    age = models.CharField(max_length=4, blank=True)
+    is_synthetic = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["-shifted_date", "uid"]
+
+    def __str__(self) -> str:
+        return self.uid
+
+
+class SeriesQuerySet(models.QuerySet["Series"]):
+    def ready(self) -> "SeriesQuerySet":
+        return self.filter(state=Series.State.READY)
+
+    def held(self) -> "SeriesQuerySet":
+        return self.filter(state=Series.State.HELD)
+
+    def of_study(self, study_key: str) -> "SeriesQuerySet":
+        return self.filter(exam__study_key=study_key)
+
+
+class Series(models.Model):
+    """Images of one kind and geometry, in canonical order (ascending along the normal)."""
+
+    class Role(models.TextChoices):
+        CT = "CT"
+        SPECT = "SPECT"
+        WHOLE_BODY = "WB"
+        OTHER = "OTHER"
+
+    class State(models.TextChoices):
+        READY = "ready"
+        HELD = "held"
+
+    exam = models.ForeignKey(Exam, on_delete=models.PROTECT, related_name="series")
+    uid = models.CharField(max_length=64, unique=True)
+    role = models.CharField(max_length=5, choices=Role)
+    label = models.CharField(max_length=8)
+    state = models.CharField(max_length=5, choices=State, default=State.READY)
+    reason_code = models.CharField(max_length=40, blank=True)
+    sentence = models.TextField(blank=True)
+    folder = models.CharField(max_length=32, unique=True)
+    frame_of_reference_uid = models.CharField(max_length=64, blank=True)
+    is_volume = models.BooleanField(default=False)
+    volume_reason = models.TextField(blank=True)
+    # origin_mm, row_direction, column_direction, spacing_mm, slice_spacing_mm, thickness_mm, positions_mm
+    geometry = models.JSONField(default=dict)
+    # rows, columns, bits_allocated, bits_stored, high_bit, signed, samples, photometric
+    pixel = models.JSONField(default=dict)
+    # maximum, minimum, p999_positive, windows [[centre, width]]
+    values = models.JSONField(default=dict)
+    unit = models.CharField(max_length=8, blank=True)
+    transfer_syntax_uid = models.CharField(max_length=64)
+    n_frames = models.PositiveIntegerField(default=0)
+    views = models.JSONField(default=list)
+    acquisition = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+
+    objects = SeriesQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "series"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state="ready") | ~Q(reason_code=""), name="held_series_names_its_reason"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.uid}"
+
+
+class Instance(models.Model):
+    """One SOP instance in the archive view; its frames lie in the pack of its series."""
+
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="instances")
+    uid = models.CharField(max_length=64, unique=True)
+    sop_class_uid = models.CharField(max_length=64)
+    rank = models.PositiveIntegerField()
+    n_frames = models.PositiveIntegerField()
+    is_reversed = models.BooleanField(default=False)
+    slope = models.FloatField(default=1.0)
+    intercept = models.FloatField(default=0.0)
+    file_digest = models.CharField(max_length=64, unique=True)
+    content_digest = models.CharField(max_length=64)
+    # per frame, canonical order: [offset, length] in the native pack, and in the stored pack
+    native_frames = models.JSONField(default=list)
+    stored_frames = models.JSONField(default=list)
+    frame_digests = models.JSONField(default=list)
+    header = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["series", "rank"]
+
+    def __str__(self) -> str:
+        return self.uid
+
+
+class Identity(models.Model):
+    """The sealed link from an exam to the person: readable by truth-seeing requests only."""
+
+    exam = models.OneToOneField(Exam, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    source_uid = models.CharField(max_length=64, db_index=True)
+    patient_id = models.CharField(max_length=200, blank=True)
+    patient_name = models.CharField(max_length=400, blank=True)
+    birth_date = models.CharField(max_length=16, blank=True)
+    study_date = models.CharField(max_length=16, blank=True)
+    accession_number = models.CharField(max_length=100, blank=True)
+    search = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "truth_identity"
+        verbose_name_plural = "identities"
+
+    def __str__(self) -> str:
+        return f"identity of exam {self.exam_id}"
+
+
+class SourceUid(models.Model):
+    """Source UID of a series or instance, for the source view and re-imports."""
+
+    archive_uid = models.CharField(max_length=64, primary_key=True)
+    source_uid = models.CharField(max_length=64, db_index=True)
+    header_path = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        db_table = "truth_source_uid"
+
+    def __str__(self) -> str:
+        return self.archive_uid

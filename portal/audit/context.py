@@ -1,0 +1,16 @@
+"""Who is acting in this request or process: set once at the door, read when an act is recorded."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Context:
+    actor: str = "system"
+    request: str = ""
+    session: str = ""
+    ip: str = ""
+    clock: str = "ok"
+
+
+current: ContextVar[Context] = ContextVar("audit_context", default=Context())

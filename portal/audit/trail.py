@@ -1,0 +1,68 @@
+"""Recording acts: each is the last statement of its transaction, under the chain lock."""
+
+import secrets
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from portal import __version__
+from portal.audit.chain import GENESIS, canonical, event_hash, exact, payload_digest
+from portal.audit.context import current
+from portal.audit.models import AuditEvent, AuditPayload
+
+CHAIN_LOCK = 0x0557E0
+
+
+def lock_chain() -> None:
+    """Serialise writers: SQLite's IMMEDIATE transaction is the lock, Postgres takes an advisory one."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
+
+
+def record(
+    verb: str,
+    *,
+    obj: str = "",
+    study: str = "",
+    role: str = "",
+    scope: str = "study",
+    new: Any = None,
+    old: Any = None,
+    reason: str = "",
+    reason_code: str = "",
+    actor: str = "",
+    clock: str = "",
+) -> AuditEvent:
+    """Append one act to the trail; values and reason go to its payload, behind the fence."""
+    who = current.get()
+    has_values = new is not None or old is not None or bool(reason)
+    payload = exact({"new": new, "old": old, "reason": reason})
+    salt = secrets.token_bytes(16)
+    with transaction.atomic():
+        lock_chain()
+        head = AuditEvent.objects.order_by("-seq").values("seq", "hash", "at").first()
+        now = timezone.now()
+        fields: dict[str, Any] = {
+            "seq": (head["seq"] if head else 0) + 1,
+            "at": now,
+            "actor": actor or who.actor,
+            "role": role or "system",
+            "verb": verb,
+            "obj": obj,
+            "study": study,
+            "scope": scope,
+            "reason_code": reason_code,
+            "request": who.request,
+            "session": who.session,
+            "ip": who.ip,
+            "app": __version__,
+            "clock": "back" if head and now < head["at"] else clock or who.clock,
+            "payload": payload_digest(salt, payload) if has_values else "",
+        }
+        previous = bytes.fromhex(head["hash"]) if head else GENESIS
+        event = AuditEvent.objects.create(**fields, hash=event_hash(previous, fields))
+        if has_values:
+            AuditPayload.objects.create(event=event, salt=salt, body=canonical(payload).decode())
+    return event

@@ -1,0 +1,1 @@
+"""What coordinators look at."""

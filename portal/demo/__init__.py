@@ -1,0 +1,1 @@
+"""The synthetic study, built through the doors of a real one."""

@@ -1,0 +1,1 @@
+"""The database's own refusals: triggers and blind connections."""

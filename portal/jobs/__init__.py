@@ -1,0 +1,1 @@
+"""Work: the job table, its leases and the reaper."""

@@ -1,0 +1,1 @@
+"""Who and what of a study, without the answer."""

@@ -1,0 +1,1 @@
+"""The answers: reference standards, behind the wall."""
