@@ -21,7 +21,9 @@ class StudyError(Exception):
     status = 400
     code = "refused"
 
-    def __init__(self, sentence: str, *, field: str = "", extra: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, sentence: str, *, field: str = "", extra: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.field = field

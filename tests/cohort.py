@@ -56,13 +56,19 @@ def make_study(code: str = "bone", *, state: str = State.DRAFT, cast: bool = Tru
 
 def make_patient(study: Study, subject: str = "") -> Patient:
     subject = subject or f"SUB{next(numbers):04d}"
-    return Patient.objects.create(study=study, subject=subject, sex="F", age_years=61, created_at=NOW)
+    return Patient.objects.create(
+        study=study, subject=subject, sex="F", age_years=61, created_at=NOW
+    )
 
 
 def make_exam(study: Study | None = None, subject: str = "") -> Exam:
     n = next(numbers)
     return Exam.objects.create(
-        uid=f"2.25.{n}", study_key=study.code if study else "", subject=subject, patient_key=f"{n}", created_at=NOW
+        uid=f"2.25.{n}",
+        study_key=study.code if study else "",
+        subject=subject,
+        patient_key=f"{n}",
+        created_at=NOW,
     )
 
 

@@ -40,7 +40,8 @@ class ApiToken(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(expires_at__gt=models.F("created_at")), name="token_expires_after_creation"
+                condition=Q(expires_at__gt=models.F("created_at")),
+                name="token_expires_after_creation",
             )
         ]
 

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.request import Request
 
 from portal.accounts.models import ApiToken, User
 from portal.errors import Invalid
@@ -77,14 +75,3 @@ class TokenMiddleware:
             request.token_user = user  # type: ignore[attr-defined]
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
         return self.get_response(request)
-
-
-class TokenAuthentication(BaseAuthentication):
-    """The same token for REST framework views."""
-
-    def authenticate(self, request: Request) -> tuple[User, None] | None:
-        user = getattr(request._request, "token_user", None)
-        return (user, None) if user is not None else None
-
-    def authenticate_header(self, request: Request) -> str:
-        return "Token"

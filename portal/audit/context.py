@@ -13,4 +13,5 @@ class Context:
     clock: str = "ok"
 
 
-current: ContextVar[Context] = ContextVar("audit_context", default=Context())
+NOBODY = Context()
+current: ContextVar[Context] = ContextVar("audit_context", default=NOBODY)

@@ -36,7 +36,9 @@ class AuditEvent(models.Model):
 class AuditPayload(models.Model):
     """The values of one act as canonical JSON with a salt."""
 
-    event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="values")
+    event = models.OneToOneField(
+        AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="values"
+    )
     salt = models.BinaryField()
     body = models.TextField()
 

@@ -1,0 +1,87 @@
+"""Verifying the trail: the first row that does not follow from the one before it."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from portal.audit.chain import GENESIS, event_hash, utc_text
+from portal.audit.models import AuditEvent, AuditPayload
+from portal.audit.payloads import digest_of
+
+FIELDS = (
+    "seq", "at", "actor", "role", "verb", "obj", "study", "scope", "reason_code", "request",
+    "session", "ip", "app", "clock", "payload",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verification:
+    """`broken_seq` is the first bad row (None: the chain holds), `sentence` says what is wrong."""
+
+    n_events: int
+    head: str
+    broken_seq: int | None
+    sentence: str
+
+    @property
+    def is_intact(self) -> bool:
+        return self.broken_seq is None
+
+
+def broken(n: int, head: str, seq: int, what: str) -> Verification:
+    return Verification(n, head, seq, f"The audit trail is broken at row {seq}: {what}.")
+
+
+def check_event(event: AuditEvent, previous: bytes, expected_seq: int) -> str:
+    if event.seq != expected_seq:
+        return f"row {expected_seq} is missing"
+    if event_hash(previous, {name: getattr(event, name) for name in FIELDS}) != event.hash:
+        return "its content does not match its hash"
+    return ""
+
+
+def verify_chain(events: Iterable[AuditEvent]) -> Verification:
+    previous, count = GENESIS, 0
+    for event in events:
+        what = check_event(event, previous, count + 1)
+        if what:
+            return broken(count, previous.hex(), min(event.seq, count + 1), what)
+        previous, count = bytes.fromhex(event.hash), count + 1
+    return Verification(count, previous.hex(), None, f"All {count} rows of the audit trail hold.")
+
+
+def verify_payloads(n: int, head: str) -> Verification | None:
+    rows = AuditPayload.objects.select_related("event").order_by("event__seq")
+    for row in rows.iterator(chunk_size=2000):
+        if row.body and digest_of(row) != row.event.payload:
+            return broken(n, head, row.event.seq, "its values do not match their digest")
+    return None
+
+
+def verify_side_file(path: Path, n: int, head: str) -> Verification | None:
+    """The heads written outside the database must still be in it: a cut tail shows."""
+    for line in path.read_text().splitlines() if path.exists() else []:
+        seq, value, _ = line.split(" ", 2)
+        event = AuditEvent.objects.filter(seq=int(seq)).first()
+        if event is None or event.hash != value:
+            return broken(n, head, int(seq), "the side file knows another head")
+    return None
+
+
+def verify(side_file: Path) -> Verification:
+    result = verify_chain(AuditEvent.objects.order_by("seq").iterator(chunk_size=2000))
+    if not result.is_intact:
+        return result
+    bad = verify_payloads(result.n_events, result.head)
+    return bad or verify_side_file(side_file, result.n_events, result.head) or result
+
+
+def anchor(side_file: Path) -> None:
+    """Append `seq hash time` of the head to the side file."""
+    head = AuditEvent.objects.order_by("-seq").first()
+    if head is None:
+        return
+    handle = os.open(side_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "a") as out:
+        out.write(f"{head.seq} {head.hash} {utc_text(head.at)}\n")
