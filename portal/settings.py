@@ -242,7 +242,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {"TITLE": "Osteon", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 
 BROKER_FOLDER = private_folder("broker")
-CELERY_BROKER_URL = env("BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env("BROKER_URL", "filesystem://localhost/")
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {
         "data_folder_in": str(BROKER_FOLDER / "queue"),

@@ -25,7 +25,9 @@ class FeatureSet(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["study", "digest"], name="one_feature_set_per_digest"),
             models.UniqueConstraint(
-                fields=["study"], condition=Q(is_current=True), name="one_current_feature_set_per_study"
+                fields=["study"],
+                condition=Q(is_current=True),
+                name="one_current_feature_set_per_study",
             ),
         ]
 
@@ -134,7 +136,9 @@ class Prediction(models.Model):
     class Meta:
         db_table = "truth_prediction"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["run", "lesion", "kind"], name="one_prediction_per_kind"),
+            models.UniqueConstraint(
+                fields=["run", "lesion", "kind"], name="one_prediction_per_kind"
+            ),
             models.CheckConstraint(
                 condition=Q(probability__gte=0, probability__lte=1)
                 | (Q(probability__isnull=True) & ~Q(not_scored="")),
@@ -183,7 +187,9 @@ class Evaluation(models.Model):
             models.UniqueConstraint(
                 fields=["study", "part", "inputs_digest"], name="one_evaluation_per_inputs"
             ),
-            models.CheckConstraint(condition=Q(part__in=["train", "validation"]), name="evaluated_part_is_known"),
+            models.CheckConstraint(
+                condition=Q(part__in=["train", "validation"]), name="evaluated_part_is_known"
+            ),
         ]
 
     def __str__(self) -> str:

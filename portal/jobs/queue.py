@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from kombu.exceptions import KombuError
 
 from portal import __version__
 from portal.accounts.models import User
@@ -59,5 +60,5 @@ def wake_up(job_id: int) -> None:
     """Publish one wake-up, best effort: the reaper publishes again what got lost."""
     try:
         app.send_task("portal.jobs.run", args=[job_id], retry=False)
-    except (OSError, app.connection_for_write().connection_errors) as error:
+    except (OSError, KombuError) as error:
         log.warning("wake-up of job %s not sent: %s", job_id, type(error).__name__)

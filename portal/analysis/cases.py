@@ -1,0 +1,185 @@
+"""One part of the cohort as arrays: labels, patients, the models' probabilities, the readers' calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from portal.analysis.models import ModelRun, Prediction
+from portal.analysis.table import parts
+from portal.audit.chain import digest
+from portal.errors import Conflict
+from portal.study.models import Lesion, Split, Study
+from portal.truth.strata import all_labels
+from readers.models import Read
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+KINDS = ("ct", "spect", "combined")
+NAMES = {"ct": "CT", "spect": "SPECT", "combined": "Combined", "experts": "Experts"}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One expert's reads of a part: `calls` 0/1, `scores` ordinal, `seconds` active time (NaN: none)."""
+
+    name: str
+    calls: IntArray
+    scores: FloatArray
+    seconds: FloatArray
+
+
+@dataclass(frozen=True)
+class Part:
+    """Lesions of one part that every model scored and every expert read; `dropped` names the rest."""
+
+    name: str
+    lesion_ids: tuple[int, ...]
+    labels: tuple[str, ...]
+    y: IntArray
+    groups: npt.NDArray[np.str_]
+    probability: Mapping[str, FloatArray]
+    nested: Mapping[str, FloatArray]
+    thresholds: Mapping[str, float]
+    readers: tuple[Reader, ...]
+    dropped: Mapping[str, str]
+    inputs_digest: str
+
+
+def locked_runs(study: Study) -> dict[str, ModelRun]:
+    """The newest locked run of each kind."""
+    runs: dict[str, ModelRun] = {}
+    rows = ModelRun.objects.filter(study=study, state=ModelRun.State.LOCKED)
+    for run in rows.select_related("split", "feature_set").order_by("pk"):
+        runs[run.kind] = run
+    return runs
+
+
+def split_of(runs: Mapping[str, ModelRun]) -> Split:
+    splits = {run.split_id: run.split for run in runs.values()}
+    if len(splits) != 1:
+        raise Conflict(
+            "The locked runs use different splits; lock runs of one split to compare them."
+        )
+    return next(iter(splits.values()))
+
+
+def predictions(run: ModelRun, kind: str) -> dict[int, float]:
+    rows = Prediction.objects.filter(run=run, kind=kind, probability__isnull=False)
+    return dict(rows.values_list("lesion_id", "probability"))
+
+
+def expert_reads(study: Study) -> dict[str, dict[int, Read]]:
+    """Reader name -> lesion -> locked current read of the main unaided sessions."""
+    reads = (
+        Read.objects.filter(
+            assignment__session__study=study,
+            assignment__session__task="read",
+            assignment__session__kind="main",
+            assignment__session__condition="unaided",
+            is_current=True,
+            state=Read.State.LOCKED,
+        )
+        .exclude(call="")
+        .select_related("assignment__session__reader")
+        .order_by("assignment__session__reader__username", "assignment_id")
+    )
+    found: dict[str, dict[int, Read]] = {}
+    for read in reads:
+        name = read.assignment.session.reader.printed_name
+        found.setdefault(name, {})[read.assignment.lesion_id] = read
+    return found
+
+
+def complete(
+    lesions: list[Lesion],
+    y: Mapping[int, int],
+    scored: Mapping[str, Mapping[int, float]],
+    reads: Mapping[str, Mapping[int, Read]],
+) -> tuple[list[Lesion], dict[str, str]]:
+    """Lesions with everything, and for each other one the first thing it lacks."""
+    kept: list[Lesion] = []
+    dropped: dict[str, str] = {}
+    for lesion in lesions:
+        lacks = [
+            f"not scored by the {NAMES[k]} model" for k, p in scored.items() if lesion.pk not in p
+        ]
+        lacks += [f"no call by {name}" for name, found in reads.items() if lesion.pk not in found]
+        if lesion.pk not in y:
+            lacks.insert(0, "no conclusive reference standard")
+        if lacks:
+            dropped[str(lesion)] = lacks[0]
+        else:
+            kept.append(lesion)
+    return kept, dropped
+
+
+def reader_arrays(name: str, reads: Mapping[int, Read], lesions: list[Lesion]) -> Reader:
+    mine = [reads[lesion.pk] for lesion in lesions]
+    seconds = [float("nan") if r.active_seconds is None else r.active_seconds for r in mine]
+    return Reader(
+        name=name,
+        calls=np.asarray([int(r.call == Read.Call.METASTASIS) for r in mine], dtype=np.int64),
+        scores=np.asarray([r.score for r in mine], dtype=np.float64),
+        seconds=np.asarray(seconds, dtype=np.float64),
+    )
+
+
+def gather(study: Study, part: str) -> Part:
+    """All arrays of one part, lesions ordered by subject and number."""
+    runs = locked_runs(study)
+    if not runs:
+        raise Conflict("No model run is locked; train and lock runs before they are compared.")
+    part_of = parts(split_of(runs))
+    kind = "validation" if part == "validation" else "apparent"
+    scored = {k: predictions(runs[k], kind) for k in KINDS if k in runs}
+    held_out = {k: predictions(runs[k], "out_of_fold") for k in scored} if part == "train" else {}
+    y = all_labels(study)
+    reads = expert_reads(study)
+    everyone = Lesion.objects.of_study(study).included().select_related("patient")
+    lesions = [
+        x for x in everyone.order_by("patient__subject", "number") if part_of.get(x.pk) == part
+    ]
+    kept, dropped = complete(lesions, y, scored, reads)
+    ids = [lesion.pk for lesion in kept]
+    return Part(
+        name=part,
+        lesion_ids=tuple(ids),
+        labels=tuple(str(lesion) for lesion in kept),
+        y=np.asarray([y[i] for i in ids], dtype=np.int64),
+        groups=np.asarray([lesion.patient.subject for lesion in kept], dtype=np.str_),
+        probability={k: picked(p, ids) for k, p in scored.items()},
+        nested={k: picked(p, ids) for k, p in held_out.items()},
+        thresholds={k: float(runs[k].model["threshold"]) for k in scored},
+        readers=tuple(reader_arrays(name, found, kept) for name, found in reads.items()),
+        dropped=dropped,
+        inputs_digest=inputs_digest(part, runs, kept, y, reads),
+    )
+
+
+def picked(values: Mapping[int, float], lesion_ids: list[int]) -> FloatArray:
+    return np.asarray([values[i] for i in lesion_ids], dtype=np.float64)
+
+
+def inputs_digest(
+    part: str,
+    runs: Mapping[str, ModelRun],
+    lesions: list[Lesion],
+    y: Mapping[int, int],
+    reads: Mapping[str, Mapping[int, Read]],
+) -> str:
+    """Digest of everything the figures rest on, by public names only."""
+    body: dict[str, Any] = {
+        "part": part,
+        "runs": {kind: run.digest for kind, run in runs.items()},
+        "lesions": [[str(lesion), y[lesion.pk]] for lesion in lesions],
+        "reads": {
+            name: [
+                [str(lesion), found[lesion.pk].call, found[lesion.pk].score] for lesion in lesions
+            ]
+            for name, found in reads.items()
+        },
+    }
+    return digest(body)

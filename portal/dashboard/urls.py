@@ -1,0 +1,20 @@
+"""Addresses of the dashboard and its figures."""
+
+from django.urls import path
+
+from portal.dashboard import pages
+
+app_name = "dashboard"
+urlpatterns = [
+    path("studies/<slug:study>/dashboard/", pages.dashboard, name="dashboard"),
+    path(
+        "studies/<slug:study>/figures/<slug:part>/<slug:key>.<slug:form>",
+        pages.part_figure,
+        name="figure",
+    ),
+    path(
+        "studies/<slug:study>/runs/<slug:code>/<slug:key>.<slug:form>",
+        pages.run_figure,
+        name="run_figure",
+    ),
+]
