@@ -1,0 +1,328 @@
+import type {
+  Answer,
+  Case,
+  CaseDocument,
+  DraftDocument,
+  LayoutName,
+  SeriesDocument,
+  Slot,
+  SubmitAnswer,
+  Vec3,
+} from "../api/types.ts";
+import { toSend } from "../roi/editing.ts";
+import { type BoundImage, imagesOf, outlineProblems } from "../roi/geometry.ts";
+import { openStore } from "../roi/outline_store.ts";
+import { createStore, type Store } from "../ui/store.ts";
+import type { Pane, PaneId } from "../viewer/pane.ts";
+import { Viewer } from "../viewer/viewer.ts";
+import { Autosave, type SaveStatus } from "./autosave.ts";
+import { type DeskState, initialState, NO_PROBLEMS } from "./desk_state.ts";
+import { draftKey, type LocalDrafts } from "./local_drafts.ts";
+import { Outlining } from "./outlining.ts";
+import { withAnswer } from "./questions.ts";
+import { Timing } from "./timing.ts";
+
+export interface DeskPorts {
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+  drafts: LocalDrafts;
+  leave: (url: string) => void;
+  openNext: (url: string) => void;
+}
+/** Saves that must not wait for the quiet time. */
+type Urgency = "soon" | "now";
+
+const isSlotFault = (role: string): role is Slot => role === "CT" || role === "SPECT";
+
+/** One open case: what is shown, what was answered and drawn, and that none of it is lost. */
+export class Desk {
+  readonly document: CaseDocument;
+  readonly store: Store<DeskState>;
+  readonly timing: Timing;
+  readonly images: Record<Slot, BoundImage[]>;
+  readonly outlining: Outlining;
+  readonly autosave: Autosave;
+  readonly #ports: DeskPorts;
+  viewer: Viewer | null = null;
+  #closed = false;
+  #failedLesionSlice = new Set<Slot>();
+  #replayed = false;
+
+  constructor(document: CaseDocument, ports: DeskPorts) {
+    this.document = document;
+    this.#ports = ports;
+    const { case: open } = document;
+    const outlines = open.draft.document?.outlines ?? { CT: null, SPECT: null };
+    this.store = createStore(initialState(document, openStore(outlines)));
+    this.images = { CT: imagesOfRole(document, "CT"), SPECT: imagesOfRole(document, "SPECT") };
+    this.timing = new Timing(
+      { fetch: ports.fetch, now: () => performance.now(), uuid: () => crypto.randomUUID() },
+      open.urls.events,
+      open.csrf_token,
+    );
+    const key = draftKey(open.owner, open.code);
+    this.autosave = new Autosave(
+      {
+        fetch: ports.fetch,
+        setTimer: (run, ms) => window.setTimeout(run, ms),
+        clearTimer: (timer) => window.clearTimeout(timer),
+        random: Math.random,
+        uuid: () => crypto.randomUUID(),
+        keep: (copy) => ports.drafts.put(key, copy, Date.now()),
+        drop: () => ports.drafts.remove(key),
+      },
+      {
+        onStatus: (status) => this.#saveStatus(status),
+        onSaved: ({ problems }) => this.store.set({ problems }),
+      },
+      { url: open.urls.draft, csrf: open.csrf_token, version: open.draft.version },
+      () => this.draft(),
+    );
+    this.outlining = new Outlining(this);
+  }
+
+  get case(): Case {
+    return this.document.case;
+  }
+  get state(): DeskState {
+    return this.store.get();
+  }
+  get activePane(): Pane | null {
+    return this.viewer?.panes.get(this.state.active) ?? null;
+  }
+  get isEditable(): boolean {
+    return this.state.readOnly === null && !this.autosave.isStopped;
+  }
+
+  pane(id: PaneId): Pane | null {
+    return this.viewer?.panes.get(id) ?? null;
+  }
+
+  /** Builds the panes into `host` and loads the case; resolves when everything is shown. */
+  async show(host: HTMLElement): Promise<void> {
+    this.viewer = new Viewer(this.document, host, {
+      onSlice: (pane, byUser) => this.#sliceShown(pane, byUser),
+      onState: () => this.outlining.redraw(),
+      onLook: () => this.#lookChanged(),
+      onFocus: () => this.outlining.redraw(),
+      onImageError: (pane, index) => this.#imageFailed(pane, index),
+      onNativeReady: () => this.#nativeReady(),
+      onAllReady: () => this.timing.record("desk_ready"),
+      onBackendChanged: (reason) => {
+        this.timing.record("backend_changed", { reason });
+        this.say("The pictures are now drawn without the graphics card.");
+      },
+      onStatus: (progress) => this.store.set({ progress }),
+    });
+    this.outlining.attach(this.viewer);
+    await this.viewer.open();
+  }
+
+  /** An unacknowledged draft of this browser wins if the server has not moved on; else both are shown. */
+  async recover(): Promise<void> {
+    const { owner, code, draft } = this.case;
+    const copy = await this.#ports.drafts.get(draftKey(owner, code), Date.now()).catch(() => null);
+    if (copy === null || this.state.readOnly !== null) return;
+    this.#takeOver(copy.document);
+    if (copy.base_version === draft.version) {
+      this.#replayed = true;
+      this.autosave.replay(copy);
+    } else if (JSON.stringify(copy.document) !== JSON.stringify(draft.document) && draft.document !== null) {
+      this.#saveStatus({ kind: "conflict", version: draft.version, document: draft.document });
+    } else {
+      await this.#ports.drafts.remove(draftKey(owner, code));
+    }
+  }
+
+  say(announcement: string): void {
+    this.store.set({ announcement });
+  }
+
+  answer(id: string, value: Answer): void {
+    if (!this.isEditable) return;
+    const { answers, cleared } = withAnswer(this.state.answers, id, value);
+    this.store.set({ answers });
+    if (cleared) this.say("The call changed, so the confidence was cleared.");
+    this.timing.record("answer", { question: id });
+    this.changed(id === "call" ? "now" : "soon");
+  }
+
+  activate(id: PaneId): void {
+    if (this.state.active === id) return;
+    this.store.set({ active: id });
+    this.outlining.paneChanged();
+  }
+
+  focusPane(id: PaneId): void {
+    this.activate(id);
+    this.pane(id)?.dom.root.focus();
+  }
+
+  setLayout(layout: LayoutName): void {
+    this.store.set({ layout });
+    this.timing.record("layout", { layout });
+    this.changed("now");
+  }
+
+  changed(urgency: Urgency = "soon"): void {
+    if (this.state.readOnly !== null) return;
+    this.autosave.changed();
+    if (urgency === "now") this.autosave.saveNow();
+  }
+
+  /** The whole draft as sent. */
+  draft(): DraftDocument {
+    const { answers, outlines } = this.state;
+    const looks = [...(this.viewer?.panes.values() ?? [])].map((pane) => {
+      const image = pane.plane?.image;
+      const slice = image == null ? null : `${image.sop_instance_uid}|${image.frame}`;
+      return [pane.id, { ...pane.look, slice }] as const;
+    });
+    return {
+      answers,
+      outlines: { CT: toSend(outlines.present.CT), SPECT: toSend(outlines.present.SPECT) },
+      looks: Object.fromEntries(looks),
+      focus: this.viewer?.focus ?? null,
+    };
+  }
+
+  /** Faults of the outlines as the browser sees them; the server's word is in `problems`. */
+  outlineFaults(slot: Slot): string[] {
+    const outline = this.state.outlines.present[slot];
+    return outline === null ? [] : outlineProblems(this.images, slot, outline);
+  }
+
+  async openSummary(): Promise<void> {
+    if (!this.isEditable) return;
+    this.autosave.changed();
+    if (await this.autosave.settle()) this.store.set({ dialog: "summary" });
+    else if (this.autosave.status.kind === "retrying")
+      this.say("Not saved yet: the summary opens after saving.");
+  }
+
+  get submitRefusal(): string | null {
+    const { problems } = this.state;
+    const faults =
+      Object.keys(problems.answers).length + problems.outlines.CT.length + problems.outlines.SPECT.length;
+    if (faults > 0) return "Something is missing or invalid; see the list.";
+    if (this.#failedLesionSlice.size > 0 && this.state.answers.cannot_judge !== "yes") {
+      return "The lesion's slice could not be shown; only “cannot be judged” can be submitted.";
+    }
+    return null;
+  }
+
+  async submit(): Promise<void> {
+    if (this.submitRefusal !== null) return;
+    this.timing.record("submit_pressed");
+    await this.timing.flush();
+    const response = await this.#post(this.case.urls.submit, { version: this.autosave.version });
+    if (response === null)
+      return this.store.set({ alert: "The server did not answer; the read is not submitted yet." });
+    const body: unknown = await response.json().catch(() => ({}));
+    if (response.status === 200) return this.#submitted(body as SubmitAnswer);
+    const { detail, problems } = body as Partial<{ detail: string; problems: DeskState["problems"] }>;
+    this.store.set({
+      alert: `Not submitted: ${detail ?? `status ${response.status}`}`,
+      problems: { ...NO_PROBLEMS, ...problems },
+    });
+  }
+
+  async reopen(reason: string): Promise<void> {
+    const response = await this.#post(this.case.urls.reopen, { reason_code: "other", reason });
+    if (response?.status === 200) this.#ports.openNext(this.case.urls.document.replace(/document$/, ""));
+    else this.store.set({ alert: "The read cannot be reopened." });
+  }
+
+  /** Decides a conflict: the chosen draft becomes a new save on the server's version. */
+  resolveConflict(chosen: DraftDocument, version: number): void {
+    this.#takeOver(chosen);
+    this.store.set({ dialog: null });
+    this.autosave.resolve(version);
+  }
+
+  /** Takes everything of the case down; afterwards nothing of it is left in the page. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.autosave.stop();
+    this.outlining.detach();
+    this.viewer?.dispose();
+    this.viewer = null;
+  }
+
+  #takeOver(document: DraftDocument): void {
+    this.store.set({ answers: document.answers, outlines: openStore(document.outlines) });
+    this.outlining.redraw();
+  }
+
+  async #post(url: string, body: object): Promise<Response | null> {
+    return this.#ports
+      .fetch(url, {
+        method: "POST",
+        credentials: "same-origin",
+        headers: { "Content-Type": "application/json", "X-CSRFToken": this.case.csrf_token },
+        body: JSON.stringify(body),
+      })
+      .catch(() => null);
+  }
+
+  #submitted({ next, home }: SubmitAnswer): void {
+    void this.#ports.drafts.remove(draftKey(this.case.owner, this.case.code));
+    this.close();
+    if (next === null) this.#ports.leave(home);
+    else this.#ports.openNext(next);
+  }
+
+  #saveStatus(save: SaveStatus): void {
+    this.store.set({ save });
+    if (save.kind === "saved") void this.timing.flush();
+    if (save.kind === "conflict") this.store.set({ dialog: "conflict" });
+    if (save.kind === "readonly") this.#becomeReadOnly(`This read cannot change any more (${save.state}).`);
+    if (save.kind === "gone") {
+      this.close();
+      this.#becomeReadOnly("This case is not, or no longer, on your list.");
+    }
+    if (save.kind === "refused")
+      this.store.set({ alert: `The server refused the draft: ${save.field} ${save.detail}` });
+  }
+
+  #becomeReadOnly(readOnly: string): void {
+    this.outlining.leave();
+    this.store.set({ readOnly, alert: readOnly });
+  }
+
+  #nativeReady(): void {
+    this.timing.record("first_image");
+    document.getElementById("desk")?.setAttribute("data-desk", "ready");
+    this.outlining.redraw();
+    if (this.#replayed) this.say("Your unsaved work was recovered.");
+  }
+
+  #sliceShown(pane: Pane, byUser: boolean): void {
+    this.outlining.redraw();
+    if (!byUser) return;
+    this.timing.scrolled(pane.id);
+    this.say(`${pane.facts.title}, slice ${pane.index + 1} of ${pane.count}`);
+    this.changed();
+  }
+
+  #lookChanged(): void {
+    this.store.set({ looks: this.state.looks + 1 });
+    this.changed();
+  }
+
+  #imageFailed(pane: Pane, index: number): void {
+    this.timing.record("image_error", { pane: pane.id, slice: index + 1 });
+    this.say(`${pane.facts.title}: slice ${index + 1} cannot be shown.`);
+    if (isSlotFault(pane.facts.role) && pane.index === index) this.#failedLesionSlice.add(pane.facts.role);
+  }
+
+  setFocus(point: Vec3, from: Pane | null): void {
+    this.viewer?.setFocus(point, from);
+    this.changed();
+  }
+}
+
+function imagesOfRole(document: CaseDocument, role: Slot): BoundImage[] {
+  const series: SeriesDocument | undefined = document.series.find((candidate) => candidate.role === role);
+  return series === undefined ? [] : imagesOf(series);
+}

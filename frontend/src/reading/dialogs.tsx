@@ -1,0 +1,246 @@
+import { useState } from "preact/hooks";
+import type { DraftDocument, Slot } from "../api/types.ts";
+import { Modal } from "../ui/modal.tsx";
+import { useStore } from "../ui/store.ts";
+import type { Desk } from "./desk.ts";
+import { problemText } from "./form.tsx";
+import { assignKeys, type Scope } from "./keymap.ts";
+import { faultText } from "./outline_panel.tsx";
+import { answerText, visibleQuestions } from "./questions.ts";
+
+const SCOPE_TITLES: [Scope, string][] = [
+  ["desk", "Desk"],
+  ["form", "Form"],
+  ["pane", "Active pane"],
+  ["outline", "Outline and shift mode"],
+];
+const SLOTS: Slot[] = ["CT", "SPECT"];
+
+function Help({ desk, onClose }: { desk: Desk; onClose: () => void }) {
+  const table = assignKeys(desk.case.preferences.keys);
+  return (
+    <Modal title="Keys" onClose={onClose}>
+      <div class="keys">
+        {SCOPE_TITLES.map(([scope, title]) => (
+          <section key={scope}>
+            <h3>{title}</h3>
+            <table>
+              <tbody>
+                {table
+                  .filter((row) => row.scope === scope)
+                  .map((row) => (
+                    <tr key={row.command}>
+                      <th scope="row">
+                        {row.keys.map((key) => (
+                          <kbd key={key}>
+                            {key.length === 1 ? key.toUpperCase() : key.replace("Arrow", "")}
+                          </kbd>
+                        ))}
+                      </th>
+                      <td>{row.label}</td>
+                    </tr>
+                  ))}
+              </tbody>
+            </table>
+          </section>
+        ))}
+      </div>
+      <button type="button" class="button" onClick={onClose}>
+        Close
+      </button>
+    </Modal>
+  );
+}
+
+function Summary({ desk, onClose }: { desk: Desk; onClose: () => void }) {
+  const { answers, outlines, problems } = useStore(desk.store);
+  const questions = visibleQuestions(desk.case.questionnaire.questions, answers);
+  const refusal = desk.submitRefusal;
+  return (
+    <Modal title="Check and submit" onClose={onClose}>
+      <dl class="summary">
+        {questions.map((question) => (
+          <div key={question.id}>
+            <dt>{question.text}</dt>
+            <dd>
+              {answerText(question, answers[question.id])}
+              {problems.answers[question.id] === undefined ? null : (
+                <span class="problem"> ⚠ {problemText(problems.answers[question.id] as string)}</span>
+              )}
+            </dd>
+          </div>
+        ))}
+        {desk.case.task === "outline"
+          ? SLOTS.map((slot) => (
+              <div key={slot}>
+                <dt>Outline on {slot}</dt>
+                <dd>
+                  {outlines.present[slot] === null ? "not drawn" : "drawn"}
+                  {problems.outlines[slot].map((code) => (
+                    <span class="problem" key={code}>
+                      {" "}
+                      ⚠ {faultText(code)}
+                    </span>
+                  ))}
+                </dd>
+              </div>
+            ))
+          : null}
+      </dl>
+      {refusal === null ? <p>After submitting, the next case opens.</p> : <p class="alert">{refusal}</p>}
+      <div class="actions">
+        <button
+          type="button"
+          class="button primary"
+          autofocus
+          disabled={refusal !== null}
+          onClick={() => void desk.submit().then(onClose)}
+        >
+          Submit <kbd>Enter</kbd>
+        </button>
+        <button type="button" class="button" onClick={onClose}>
+          Return <kbd>Esc</kbd>
+        </button>
+      </div>
+    </Modal>
+  );
+}
+
+type Side = "mine" | "server";
+
+interface ConflictItem {
+  id: string;
+  label: string;
+  mine: string;
+  server: string;
+}
+
+const outlineText = (document: DraftDocument, slot: Slot): string => {
+  const outline = document.outlines[slot];
+  return outline === null ? "not drawn" : `${outline.vertices.length} points, ${outline.kind}`;
+};
+
+function conflictItems(desk: Desk, mine: DraftDocument, server: DraftDocument): ConflictItem[] {
+  const questions = desk.case.questionnaire.questions
+    .map((question) => ({
+      id: question.id,
+      label: question.text,
+      mine: answerText(question, mine.answers[question.id]),
+      server: answerText(question, server.answers[question.id]),
+    }))
+    .filter((item) => item.mine !== item.server);
+  const slots = SLOTS.filter(
+    (slot) => JSON.stringify(mine.outlines[slot]) !== JSON.stringify(server.outlines[slot]),
+  ).map((slot) => ({
+    id: `outline-${slot}`,
+    label: `Outline on ${slot}`,
+    mine: outlineText(mine, slot),
+    server: outlineText(server, slot),
+  }));
+  return [...questions, ...slots];
+}
+
+/** One draft out of two, item by item. */
+export function mergeDrafts(
+  mine: DraftDocument,
+  server: DraftDocument,
+  choices: Record<string, Side>,
+): DraftDocument {
+  const isMine = (id: string): boolean => choices[id] === "mine";
+  const ids = new Set([...Object.keys(mine.answers), ...Object.keys(server.answers)]);
+  const answers = [...ids].map((id) => [id, (isMine(id) ? mine : server).answers[id] ?? null] as const);
+  return {
+    ...mine,
+    answers: Object.fromEntries(answers),
+    outlines: {
+      CT: (isMine("outline-CT") ? mine : server).outlines.CT,
+      SPECT: (isMine("outline-SPECT") ? mine : server).outlines.SPECT,
+    },
+  };
+}
+
+function Conflict({ desk }: { desk: Desk }) {
+  const { save } = useStore(desk.store);
+  const [choices, setChoices] = useState<Record<string, Side>>({});
+  if (save.kind !== "conflict") return null;
+  const mine = desk.draft();
+  const items = conflictItems(desk, mine, save.document);
+  const decide = (picked: Record<string, Side>): void =>
+    desk.resolveConflict(mergeDrafts(mine, save.document, picked), save.version);
+  const pick = (id: string, side: Side) => (
+    <input
+      type="radio"
+      name={`conflict-${id}`}
+      aria-label={side === "mine" ? "This desk" : "The server"}
+      checked={(choices[id] ?? "server") === side}
+      onChange={() => setChoices({ ...choices, [id]: side })}
+    />
+  );
+  return (
+    <Modal title="This case was saved elsewhere meanwhile" onClose={() => undefined}>
+      <p>Choose what to keep. Nothing is overwritten before you decide.</p>
+      <table class="conflict">
+        <thead>
+          <tr>
+            <th scope="col">Item</th>
+            <th scope="col">This desk</th>
+            <th scope="col">The server</th>
+          </tr>
+        </thead>
+        <tbody>
+          {items.map((item) => (
+            <tr key={item.id}>
+              <th scope="row">{item.label}</th>
+              <td>
+                {pick(item.id, "mine")} {item.mine}
+              </td>
+              <td>
+                {pick(item.id, "server")} {item.server}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <div class="actions">
+        <button type="button" class="button primary" onClick={() => decide(choices)}>
+          Keep the chosen items
+        </button>
+        <button type="button" class="button" onClick={() => decide({})}>
+          Keep the server's version
+        </button>
+      </div>
+    </Modal>
+  );
+}
+
+function Replace({ desk, onClose }: { desk: Desk; onClose: () => void }) {
+  return (
+    <Modal title="Replace the outline?" onClose={onClose}>
+      <p>The other modality has an outline already. The copy takes its place; undo brings it back.</p>
+      <div class="actions">
+        <button
+          type="button"
+          class="button primary"
+          onClick={() => {
+            onClose();
+            desk.outlining.copy(true);
+          }}
+        >
+          Replace
+        </button>
+        <button type="button" class="button" onClick={onClose}>
+          Keep it
+        </button>
+      </div>
+    </Modal>
+  );
+}
+
+export function Dialogs({ desk }: { desk: Desk }) {
+  const { dialog } = useStore(desk.store);
+  const close = (): void => desk.store.set({ dialog: null });
+  if (dialog === "help") return <Help desk={desk} onClose={close} />;
+  if (dialog === "summary") return <Summary desk={desk} onClose={close} />;
+  if (dialog === "replace") return <Replace desk={desk} onClose={close} />;
+  return dialog === "conflict" ? <Conflict desk={desk} /> : null;
+}

@@ -1,0 +1,95 @@
+/** What happened when, append-only; the server alone derives times from it. */
+export interface TimingEvent {
+  seq: number;
+  t_ms: number;
+  kind: string;
+  detail: Record<string, string | number | boolean>;
+}
+export interface TimingPorts {
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+  now: () => number;
+  uuid: () => string;
+}
+
+const IDLE_MS = 60_000;
+const SCROLL_MS = 5000;
+
+export class Timing {
+  readonly pageLoad: string;
+  readonly #ports: TimingPorts;
+  readonly #url: string;
+  readonly #csrf: string;
+  readonly #start: number;
+  #seq = 0;
+  #waiting: TimingEvent[] = [];
+  #lastInput: number;
+  #isIdle = false;
+  #hadInput = false;
+  #scrolls = new Map<string, number>();
+  #scrollSince: number;
+
+  constructor(ports: TimingPorts, url: string, csrf: string) {
+    this.#ports = ports;
+    this.#url = url;
+    this.#csrf = csrf;
+    this.pageLoad = ports.uuid();
+    this.#start = ports.now();
+    this.#lastInput = this.#start;
+    this.#scrollSince = this.#start;
+  }
+
+  record(kind: string, detail: TimingEvent["detail"] = {}): void {
+    const t_ms = Math.round(this.#ports.now() - this.#start);
+    this.#waiting.push({ seq: this.#seq, t_ms, kind, detail });
+    this.#seq += 1;
+  }
+
+  /** Any key or pointer: the first one counts, and it ends an idle spell. */
+  input(): void {
+    if (!this.#hadInput) this.record("first_input");
+    this.#hadInput = true;
+    if (this.#isIdle) this.record("active");
+    this.#isIdle = false;
+    this.#lastInput = this.#ports.now();
+  }
+
+  scrolled(pane: string): void {
+    this.#scrolls.set(pane, (this.#scrolls.get(pane) ?? 0) + 1);
+  }
+
+  /** Called about once a second: idle after a minute without input, scroll counts every five seconds. */
+  tick(): void {
+    const now = this.#ports.now();
+    if (!this.#isIdle && now - this.#lastInput >= IDLE_MS) {
+      this.#isIdle = true;
+      this.record("idle");
+    }
+    if (now - this.#scrollSince >= SCROLL_MS) this.#countScrolls(now);
+  }
+
+  /** Sends what waits; what the server did not take is sent again with the next batch. */
+  async flush(keepalive = false): Promise<void> {
+    this.#countScrolls(this.#ports.now());
+    const events = this.#waiting;
+    if (events.length === 0) return;
+    this.#waiting = [];
+    const sent = await this.#ports
+      .fetch(this.#url, {
+        method: "POST",
+        keepalive,
+        credentials: "same-origin",
+        headers: { "Content-Type": "application/json", "X-CSRFToken": this.#csrf },
+        body: JSON.stringify({ page_load: this.pageLoad, events }),
+      })
+      .then((response) => response.ok || (response.status >= 400 && response.status < 500))
+      .catch(() => false);
+    if (!sent) this.#waiting = [...events, ...this.#waiting];
+  }
+
+  #countScrolls(now: number): void {
+    this.#scrollSince = now;
+    if (this.#scrolls.size === 0) return;
+    this.record("scroll", Object.fromEntries(this.#scrolls));
+    this.#scrolls = new Map();
+  }
+}

@@ -1,0 +1,117 @@
+import { cache, Enums, imageLoader } from "@cornerstonejs/core";
+import type { SeriesDocument } from "../api/types.ts";
+import { imageIdOf } from "./metadata.ts";
+
+const PAUSES_MS = [500, 1000, 2000];
+const IN_FLIGHT = 6;
+const REQUEST = { priority: 0, requestType: Enums.RequestType.Interaction };
+
+/** An image that three tries did not bring; `status` is the last HTTP status, 0 for none. */
+export class ImageError extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(
+      status === 0
+        ? "The image did not arrive or cannot be read."
+        : `The image did not arrive (status ${status}).`,
+    );
+    this.status = status;
+  }
+}
+
+const statusOf = (error: unknown): number => {
+  if (typeof error !== "object" || error === null) return 0;
+  const inner =
+    "error" in error && typeof error.error === "object" && error.error !== null ? error.error : error;
+  return "status" in inner && typeof inner.status === "number" ? inner.status : 0;
+};
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export const isCached = (imageId: string): boolean => cache.getImage(imageId) !== undefined;
+
+/**
+ * One pixel type for all images of a series. Left alone, the toolkit picks the smallest type image by image,
+ * and a volume takes the type of its first image: counts above 255 would wrap around in the fused panes.
+ */
+export function bufferType(series: SeriesDocument): "Int16Array" | "Uint16Array" | "Float32Array" {
+  const { slope, intercept } = series.rescale;
+  if (!Number.isInteger(slope) || !Number.isInteger(intercept)) return "Float32Array";
+  if (series.role === "CT" && slope === 1) return "Int16Array";
+  const span = 2 ** series.pixel.bits_stored;
+  const least = series.pixel.signed ? -span / 2 : 0;
+  const low = slope * least + intercept;
+  const high = slope * (least + span - 1) + intercept;
+  if (low >= 0 && high <= 65535) return "Uint16Array";
+  return low >= -32768 && high <= 32767 ? "Int16Array" : "Float32Array";
+}
+
+interface Expected {
+  pixels: number;
+  type: ReturnType<typeof bufferType>;
+}
+
+/** Loads images of one case into the shared cache, each at most once at a time, each tried three times. */
+export class ImageLoader {
+  readonly #pending = new Map<string, Promise<void>>();
+  readonly #expected = new Map<string, Expected>();
+  #closed = false;
+
+  constructor(allSeries: readonly SeriesDocument[]) {
+    for (const series of allSeries) {
+      const expected = { pixels: series.pixel.rows * series.pixel.columns, type: bufferType(series) };
+      for (const image of series.images) this.#expected.set(imageIdOf(image), expected);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#pending.clear();
+  }
+
+  load(imageId: string): Promise<void> {
+    if (isCached(imageId)) return Promise.resolve();
+    const running = this.#pending.get(imageId);
+    if (running !== undefined) return running;
+    const started = this.#tryThrice(imageId).finally(() => this.#pending.delete(imageId));
+    this.#pending.set(imageId, started);
+    return started;
+  }
+
+  /** Loads in the given order, six at a time; resolves to the ids that could not be had. */
+  async loadAll(imageIds: readonly string[], onProgress: (done: number) => void): Promise<string[]> {
+    const queue = [...imageIds];
+    const failed: string[] = [];
+    let done = 0;
+    const worker = async (): Promise<void> => {
+      for (let id = queue.shift(); id !== undefined && !this.#closed; id = queue.shift()) {
+        const current = id;
+        await this.load(current).catch(() => failed.push(current));
+        done += 1;
+        onProgress(done);
+      }
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
+    return failed;
+  }
+
+  async #tryThrice(imageId: string): Promise<void> {
+    const expected = this.#expected.get(imageId);
+    let status = 0;
+    for (const wait of PAUSES_MS) {
+      if (this.#closed) return;
+      try {
+        const targetBuffer = { type: expected?.type ?? "Float32Array" };
+        const image = await imageLoader.loadAndCacheImage(imageId, { ...REQUEST, targetBuffer } as never);
+        if (image.getPixelData().length !== expected?.pixels) throw new ImageError(0);
+        return;
+      } catch (error) {
+        status = statusOf(error);
+        if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId, { force: true });
+        if (status === 401) break;
+      }
+      if (wait !== PAUSES_MS.at(-1)) await pause(wait);
+    }
+    throw new ImageError(status);
+  }
+}

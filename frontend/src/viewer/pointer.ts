@@ -1,0 +1,127 @@
+import type { Vec3 } from "../api/types.ts";
+import { moveCentre, scaleUpper, scaleWidth } from "./look.ts";
+import type { Pane } from "./pane.ts";
+
+/** What the left button does outside outline mode. */
+export type Tool = "window" | "pan" | "zoom" | "scroll";
+
+/** Receives the left button while the pane is being drawn on, or while the crosshair is set by clicks. */
+export interface PointerTaker {
+  tool: () => Tool;
+  takes: (pane: Pane) => boolean;
+  down: (pane: Pane, world: Vec3, event: PointerEvent) => void;
+  move: (pane: Pane, world: Vec3, event: PointerEvent) => void;
+  up: (pane: Pane, world: Vec3, event: PointerEvent) => void;
+  click: (pane: Pane, world: Vec3) => void;
+  activate: (pane: Pane) => void;
+}
+interface Drag {
+  pointer: number;
+  x: number;
+  y: number;
+  moved: boolean;
+  taken: boolean;
+  tool: Tool;
+  left: number;
+}
+
+const CLICK_PX = 3;
+const PIXELS_PER_SLICE = 8;
+
+const toolOf = (event: PointerEvent, chosen: Tool): Tool => {
+  if (event.button === 1) return "pan";
+  return event.button === 2 ? "zoom" : chosen;
+};
+
+function dragWindow(pane: Pane, dx: number, dy: number): void {
+  const widen = 1 + dx / 200;
+  if (pane.facts.role === "CT") {
+    pane.setLook(scaleWidth(pane.look, widen));
+    pane.setLook(moveCentre(pane.look, -dy * 2));
+  } else if (pane.id.startsWith("fused")) {
+    pane.setLook({ overlay_upper: Math.max(1e-3, pane.look.overlay_upper * widen) });
+  } else {
+    pane.setLook(scaleUpper(pane.look, widen));
+  }
+}
+
+function dragScroll(pane: Pane, drag: Drag, dy: number): void {
+  drag.left += dy;
+  const slices = Math.trunc(drag.left / PIXELS_PER_SLICE);
+  drag.left -= slices * PIXELS_PER_SLICE;
+  if (slices !== 0) pane.scroll(-slices);
+}
+
+function applyDrag(pane: Pane, drag: Drag, dx: number, dy: number): void {
+  if (drag.tool === "window") dragWindow(pane, dx, dy);
+  else if (drag.tool === "pan") pane.panBy(dx, dy);
+  else if (drag.tool === "zoom") pane.zoomBy(Math.exp(-dy / 150));
+  else dragScroll(pane, drag, dy);
+}
+
+/** Connects mouse, pen and touch on one pane; returns the way to disconnect. */
+export function attachPointer(pane: Pane, taker: PointerTaker): () => void {
+  const { root, stage } = pane.dom;
+  const abort = new AbortController();
+  const { signal } = abort;
+  let drag: Drag | null = null;
+  const worldAt = (event: MouseEvent): Vec3 => {
+    const box = stage.getBoundingClientRect();
+    return pane.toWorld([event.clientX - box.left, event.clientY - box.top]);
+  };
+  const down = (event: PointerEvent): void => {
+    if (event.target instanceof HTMLButtonElement) return;
+    taker.activate(pane);
+    root.focus({ preventScroll: true });
+    if (pane.affine === null) return;
+    root.setPointerCapture(event.pointerId);
+    const taken = event.button === 0 && taker.takes(pane);
+    const tool = toolOf(event, taker.tool());
+    drag = {
+      pointer: event.pointerId,
+      x: event.clientX,
+      y: event.clientY,
+      moved: false,
+      taken,
+      tool,
+      left: 0,
+    };
+    if (taken) taker.down(pane, worldAt(event), event);
+    event.preventDefault();
+  };
+  const move = (event: PointerEvent): void => {
+    if (drag === null || event.pointerId !== drag.pointer) {
+      if (pane.affine !== null && taker.takes(pane)) taker.move(pane, worldAt(event), event);
+      return;
+    }
+    const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
+    if (!drag.moved && Math.hypot(dx, dy) < CLICK_PX && !drag.taken) return;
+    drag.moved = true;
+    if (drag.taken) return taker.move(pane, worldAt(event), event);
+    [drag.x, drag.y] = [event.clientX, event.clientY];
+    applyDrag(pane, drag, dx, dy);
+  };
+  const up = (event: PointerEvent): void => {
+    if (drag === null || event.pointerId !== drag.pointer) return;
+    const ended = drag;
+    drag = null;
+    if (ended.taken) taker.up(pane, worldAt(event), event);
+    else if (!ended.moved && event.button === 0) taker.click(pane, worldAt(event));
+  };
+  let wheel = 0;
+  const onWheel = (event: WheelEvent): void => {
+    event.preventDefault();
+    wheel += Math.sign(event.deltaY);
+    const by = Math.trunc(wheel);
+    wheel -= by;
+    if (by !== 0) pane.scroll(-by);
+  };
+  root.addEventListener("pointerdown", down, { signal });
+  root.addEventListener("pointermove", move, { signal });
+  root.addEventListener("pointerup", up, { signal });
+  root.addEventListener("pointercancel", up, { signal });
+  root.addEventListener("wheel", onWheel, { signal, passive: false });
+  root.addEventListener("contextmenu", (event) => event.preventDefault(), { signal });
+  root.addEventListener("focus", () => taker.activate(pane), { signal });
+  return () => abort.abort();
+}
