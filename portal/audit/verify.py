@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.conf import settings
+
 from portal.audit.chain import GENESIS, event_hash, utc_text
 from portal.audit.models import AuditEvent, AuditPayload
 from portal.audit.payloads import digest_of
@@ -69,7 +71,14 @@ def verify_side_file(path: Path, n: int, head: str) -> Verification | None:
     return None
 
 
-def verify(side_file: Path) -> Verification:
+def side_file_of_installation() -> Path:
+    path: Path = settings.DATA_DIR / "audit-heads.txt"
+    return path
+
+
+def verify(side_file: Path | None = None) -> Verification:
+    """Check every row, every payload and the side file (of this installation unless given)."""
+    side_file = side_file or side_file_of_installation()
     result = verify_chain(AuditEvent.objects.order_by("seq").iterator(chunk_size=2000))
     if not result.is_intact:
         return result
@@ -77,8 +86,9 @@ def verify(side_file: Path) -> Verification:
     return bad or verify_side_file(side_file, result.n_events, result.head) or result
 
 
-def anchor(side_file: Path) -> None:
+def anchor(side_file: Path | None = None) -> None:
     """Append `seq hash time` of the head to the side file."""
+    side_file = side_file or side_file_of_installation()
     head = AuditEvent.objects.order_by("-seq").first()
     if head is None:
         return

@@ -12,6 +12,9 @@ from typing import Any
 from django.db import connection as default_connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from portal.fence import postgres
+from portal.fence.tables import DELETABLE, INSERT_ONLY, PAYLOADS, WRITABLE
+
 is_blind: ContextVar[bool] = ContextVar("is_blind", default=False)
 
 ALWAYS = {
@@ -20,22 +23,6 @@ ALWAYS = {
     sqlite3.SQLITE_TRANSACTION,
     sqlite3.SQLITE_SAVEPOINT,
 }
-WRITABLE = {
-    "readers_assignment",
-    "readers_draftsave",
-    "readers_read",
-    "readers_readevent",
-    "readers_readingsession",
-    "readers_roi",
-    "audit_signature",
-    "accounts_user",
-    "django_session",
-    "mfa_authenticator",
-    "web_cache",
-}
-INSERT_ONLY = {"audit_auditevent", "audit_auditpayload"}
-DELETABLE = {"django_session", "web_cache"}
-PAYLOADS = "audit_auditpayload"
 
 
 def allows(action: int, first: str | None, second: str | None) -> bool:
@@ -84,9 +71,13 @@ def arm_new_connection(connection: BaseDatabaseWrapper, **_: Any) -> None:
 def blinded() -> Iterator[None]:
     """Run a block with the fence up on the default connection."""
     token = is_blind.set(True)
-    arm(default_connection)
     try:
-        yield
+        if default_connection.vendor == "postgresql":
+            with postgres.blinded(default_connection):
+                yield
+        else:
+            arm(default_connection)
+            yield
     finally:
         is_blind.reset(token)
         if not is_blind.get():
@@ -98,10 +89,23 @@ def lifted() -> Iterator[None]:
     """Let the fence down for a view that was declared truth-seeing and whose member was checked."""
     was_blind = is_blind.get()
     token = is_blind.set(False)
-    disarm(default_connection)
+    let_down(default_connection, was_blind)
     try:
         yield
     finally:
         is_blind.reset(token)
         if was_blind:
-            arm(default_connection)
+            put_up(default_connection)
+
+
+def let_down(connection: BaseDatabaseWrapper, was_blind: bool) -> None:
+    if connection.vendor == "postgresql" and was_blind:
+        postgres.leave_role(connection)
+    disarm(connection)
+
+
+def put_up(connection: BaseDatabaseWrapper) -> None:
+    """Blind again; a Postgres transaction that has failed cannot run anything and needs no role."""
+    if connection.vendor == "postgresql" and not connection.needs_rollback:
+        postgres.take_role(connection)
+    arm(connection)

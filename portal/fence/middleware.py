@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 
 from portal.fence.blind import blinded
 
 
 class BlindMiddleware:
+    """Outermost: nothing of a request touches the database before the fence is up."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with blinded():
-            return self.get_response(request)
+            response = self.get_response(request)
+            if response.status_code >= 500 and connection.in_atomic_block:
+                transaction.set_rollback(True)
+            return response

@@ -10,6 +10,8 @@ from typing import Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from portal.fence import postgres
+
 
 @dataclass(frozen=True)
 class Trigger:
@@ -118,4 +120,7 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def install_after_migrate(using: str = "default", **_: Any) -> None:
-    install(connections[using])
+    connection = connections[using]
+    install(connection)
+    if connection.vendor == "postgresql":
+        postgres.install(connection)

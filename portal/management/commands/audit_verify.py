@@ -4,7 +4,6 @@ import json
 import sys
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from portal.audit.verify import verify
@@ -17,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        result = verify(settings.DATA_DIR / "audit-heads.txt")
+        result = verify()
         if options["json"]:
             body = {
                 "intact": result.is_intact,
