@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from portal.accounts.models import random_code
+from portal.accounts.models import User, random_code
 from portal.archive.models import Series
 from portal.study.models import Lesion, Study
 
@@ -60,6 +60,20 @@ class ReadingDesign(models.Model):
         return f"{self.study} design {self.version}"
 
 
+class ReadingSessionQuerySet(models.QuerySet["ReadingSession"]):
+    def of_study(self, study: Study) -> "ReadingSessionQuerySet":
+        return self.filter(study=study)
+
+    def of_reader(self, reader: User) -> "ReadingSessionQuerySet":
+        return self.filter(reader=reader)
+
+    def open(self) -> "ReadingSessionQuerySet":
+        return self.filter(state=ReadingSession.State.OPEN)
+
+    def unfinished(self) -> "ReadingSessionQuerySet":
+        return self.exclude(state=ReadingSession.State.CLOSED)
+
+
 class ReadingSession(models.Model):
     """A reader's list of cases for one sitting or task, closed by the reader's signature."""
 
@@ -95,7 +109,12 @@ class ReadingSession(models.Model):
     not_before = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    # days since 1970-01-01 UTC, so that one trigger can hold the washout on every database
+    opened_day = models.PositiveIntegerField(null=True, blank=True)
+    closed_day = models.PositiveIntegerField(null=True, blank=True)
     is_simulated = models.BooleanField(default=False)
+
+    objects = ReadingSessionQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["study", "reader", "number"]
@@ -109,6 +128,25 @@ class ReadingSession(models.Model):
         return f"session {self.number} of {self.reader_id}"
 
 
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def of_study(self, study: Study) -> "AssignmentQuerySet":
+        return self.filter(session__study=study)
+
+    def of_reader(self, reader: User) -> "AssignmentQuerySet":
+        return self.filter(session__reader=reader)
+
+    def main(self) -> "AssignmentQuerySet":
+        """Cases that must be locked or declared missing before the reads can be locked."""
+        return self.filter(session__kind=ReadingSession.Kind.MAIN)
+
+    def pending(self) -> "AssignmentQuerySet":
+        """Cases whose reader still has something to do."""
+        return self.filter(state__in=[Assignment.State.ASSIGNED, Assignment.State.DRAFT])
+
+    def unsettled(self) -> "AssignmentQuerySet":
+        return self.exclude(state__in=[Assignment.State.LOCKED, Assignment.State.MISSING])
+
+
 class Assignment(models.Model):
     """One lesion on one reader's list on one occasion: a case."""
 
@@ -119,7 +157,9 @@ class Assignment(models.Model):
         LOCKED = "locked"
         MISSING = "missing"
 
-    session = models.ForeignKey(ReadingSession, on_delete=models.PROTECT, related_name="assignments")
+    session = models.ForeignKey(
+        ReadingSession, on_delete=models.PROTECT, related_name="assignments"
+    )
     lesion = models.ForeignKey(Lesion, on_delete=models.PROTECT, related_name="+")
     code = models.CharField(max_length=24, unique=True, default=random_code, editable=False)
     position = models.PositiveSmallIntegerField()
@@ -128,18 +168,38 @@ class Assignment(models.Model):
     missing_reason = models.TextField(blank=True)
     first_opened_at = models.DateTimeField(null=True, blank=True)
 
+    objects = AssignmentQuerySet.as_manager()
+
     class Meta:
         ordering: ClassVar = ["session", "position"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["session", "position"], name="one_case_per_position"),
-            models.UniqueConstraint(fields=["session", "lesion"], name="one_case_per_session_and_lesion"),
+            models.UniqueConstraint(
+                fields=["session", "lesion"], name="one_case_per_session_and_lesion"
+            ),
             models.CheckConstraint(
-                condition=~Q(state="missing") | ~Q(missing_reason=""), name="a_missing_case_names_its_reason"
+                condition=~Q(state="missing") | ~Q(missing_reason=""),
+                name="a_missing_case_names_its_reason",
             ),
         ]
 
     def __str__(self) -> str:
         return self.code
+
+
+class ReadQuerySet(models.QuerySet["Read"]):
+    def of_study(self, study: Study) -> "ReadQuerySet":
+        return self.filter(assignment__session__study=study)
+
+    def current(self) -> "ReadQuerySet":
+        return self.filter(is_current=True)
+
+    def locked(self) -> "ReadQuerySet":
+        return self.current().filter(state=Read.State.LOCKED)
+
+    def primary(self) -> "ReadQuerySet":
+        """Reads of main sessions, first occasion."""
+        return self.filter(assignment__session__kind="main", assignment__occasion=1)
 
 
 class Read(models.Model):
@@ -173,21 +233,33 @@ class Read(models.Model):
     locked_at = models.DateTimeField(null=True, blank=True)
     wall_seconds = models.FloatField(null=True, blank=True)
     active_seconds = models.FloatField(null=True, blank=True)
+    has_event_gap = models.BooleanField(default=False)
     digest = models.CharField(max_length=64, blank=True)
     is_simulated = models.BooleanField(default=False)
 
+    objects = ReadQuerySet.as_manager()
+
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["assignment", "revision"], name="one_read_per_revision"),
             models.UniqueConstraint(
-                fields=["assignment"], condition=Q(is_current=True), name="one_current_read_per_assignment"
+                fields=["assignment", "revision"], name="one_read_per_revision"
+            ),
+            models.UniqueConstraint(
+                fields=["assignment"],
+                condition=Q(is_current=True),
+                name="one_current_read_per_assignment",
             ),
             models.CheckConstraint(
                 condition=Q(revision=1) | ~Q(reason=""), name="an_amendment_names_its_reason"
             ),
             models.CheckConstraint(
                 condition=Q(confidence__isnull=True, score__isnull=True)
-                | Q(confidence__gte=1, confidence__lte=5, call="metastasis", score=F("confidence") + 5)
+                | Q(
+                    confidence__gte=1,
+                    confidence__lte=5,
+                    call="metastasis",
+                    score=F("confidence") + 5,
+                )
                 | Q(confidence__gte=1, confidence__lte=5, call="benign", score=6 - F("confidence"))
                 | Q(confidence__isnull=True, call="metastasis", score__gte=50, score__lte=100)
                 | Q(confidence__isnull=True, call="benign", score__gte=0, score__lte=50),
@@ -201,6 +273,22 @@ class Read(models.Model):
 
     def __str__(self) -> str:
         return f"read {self.id} revision {self.revision}"
+
+
+class RoiQuerySet(models.QuerySet["Roi"]):
+    def of_study(self, study: Study) -> "RoiQuerySet":
+        return self.filter(read__assignment__session__study=study)
+
+    def locked(self) -> "RoiQuerySet":
+        """ROIs of the current, locked revision of their case."""
+        return self.filter(read__is_current=True, read__state=Read.State.LOCKED)
+
+    def primary(self) -> "RoiQuerySet":
+        """First drawings: main sessions, first occasion."""
+        return self.filter(read__assignment__session__kind="main", read__assignment__occasion=1)
+
+    def repeats(self) -> "RoiQuerySet":
+        return self.filter(read__assignment__session__kind="repeat")
 
 
 class Roi(models.Model):
@@ -225,13 +313,18 @@ class Roi(models.Model):
     mask_digest = models.CharField(max_length=64)
     created_at = models.DateTimeField()
 
+    objects = RoiQuerySet.as_manager()
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["read", "modality", "slice_index"], name="one_roi_per_revision_modality_and_slice"
+                fields=["read", "modality", "slice_index"],
+                name="one_roi_per_revision_modality_and_slice",
             ),
             models.CheckConstraint(condition=Q(area_mm2__gt=0), name="roi_area_is_positive"),
-            models.CheckConstraint(condition=Q(modality__in=["CT", "SPECT"]), name="roi_modality_is_known"),
+            models.CheckConstraint(
+                condition=Q(modality__in=["CT", "SPECT"]), name="roi_modality_is_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -250,7 +343,9 @@ class DraftSave(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["assignment", "key"], name="one_save_per_idempotency_key")
+            models.UniqueConstraint(
+                fields=["assignment", "key"], name="one_save_per_idempotency_key"
+            )
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,79 @@
+"""The order of cases as data: a keyed shuffle in plain Python, repaired for the patient gap."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from portal.errors import Invalid
+
+Item = TypeVar("Item")
+
+
+def words(key: str) -> Iterator[int]:
+    """Endless 64-bit numbers, each the head of SHA-256 over the key and a counter."""
+    counter = 0
+    while True:
+        block = hashlib.sha256(f"{key}|{counter}".encode()).digest()
+        yield int.from_bytes(block[:8], "big")
+        counter += 1
+
+
+def below(limit: int, stream: Iterator[int]) -> int:
+    """A number 0..limit-1 without modulo bias: words above the last full multiple are passed over."""
+    ceiling = (1 << 64) - (1 << 64) % limit
+    return next(word for word in stream if word < ceiling) % limit
+
+
+def shuffle(items: Sequence[Item], *, key: str) -> list[Item]:
+    """Fisher–Yates; the same items in the same order and the same key give the same result everywhere."""
+    order = list(items)
+    stream = words(key)
+    for last in range(len(order) - 1, 0, -1):
+        other = below(last + 1, stream)
+        order[last], order[other] = order[other], order[last]
+    return order
+
+
+def is_spaced(groups: Sequence[str], *, gap: int) -> bool:
+    """True if equal groups lie at least `gap` places apart."""
+    last: dict[str, int] = {}
+    for place, group in enumerate(groups):
+        if group in last and place - last[group] < gap:
+            return False
+        last[group] = place
+    return True
+
+
+def spaced(order: Sequence[Item], group_of: Callable[[Item], str], *, gap: int) -> list[Item]:
+    """The order with as few moves as possible so that items of a group lie at least `gap` apart.
+
+    Each place takes the first waiting item whose group is far enough back; what is left at the end
+    goes to the nearest earlier place that suits it.
+    """
+    waiting, placed = list(order), []
+    while waiting:
+        recent = {group_of(item) for item in placed[max(0, len(placed) - gap + 1) :]}
+        fitting = next((i for i, x in enumerate(waiting) if group_of(x) not in recent), None)
+        if fitting is None or gap <= 1:
+            break
+        placed.append(waiting.pop(fitting))
+    if gap <= 1:
+        return list(order)
+    for item in waiting:
+        placed.insert(nearest_place(placed, item, group_of, gap=gap), item)
+    return placed
+
+
+def nearest_place(
+    placed: Sequence[Item], item: Item, group_of: Callable[[Item], str], *, gap: int
+) -> int:
+    groups = [group_of(x) for x in placed]
+    mine = group_of(item)
+    for place in range(len(groups), -1, -1):
+        around = groups[max(0, place - gap + 1) : place + gap - 1]
+        if mine not in around:
+            return place
+    raise Invalid(
+        f"One patient has too many lesions for a gap of {gap} cases; lower the gap of the design.",
+        field="patient_gap",
+    )
