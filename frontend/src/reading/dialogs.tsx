@@ -14,6 +14,12 @@ const SCOPE_TITLES: [Scope, string][] = [
   ["pane", "Active pane"],
   ["outline", "Outline and shift mode"],
 ];
+const ARROWS: Record<string, string> = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+/** `Ctrl+z` as printed on a keyboard. */
+const keyLabel = (key: string): string => {
+  const parts = key.length === 1 ? [key] : key.split("+");
+  return parts.map((part) => (part.length === 1 ? part.toUpperCase() : (ARROWS[part] ?? part))).join("+");
+};
 const SLOTS: Slot[] = ["CT", "SPECT"];
 
 function Help({ desk, onClose }: { desk: Desk; onClose: () => void }) {
@@ -32,9 +38,7 @@ function Help({ desk, onClose }: { desk: Desk; onClose: () => void }) {
                     <tr key={row.command}>
                       <th scope="row">
                         {row.keys.map((key) => (
-                          <kbd key={key}>
-                            {key.length === 1 ? key.toUpperCase() : key.replace("Arrow", "")}
-                          </kbd>
+                          <kbd key={key}>{keyLabel(key)}</kbd>
                         ))}
                       </th>
                       <td>{row.label}</td>

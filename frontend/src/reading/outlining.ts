@@ -362,7 +362,13 @@ export class Outlining {
 
   #ghostsOn(slot: Slot): SceneOutline[] {
     const outline = this.#desk.state.outlines.present[other(slot)];
+    const away =
+      outline?.vertices[0] === undefined
+        ? null
+        : this.#desk.pane(PANE_OF[slot])?.distanceTo(outline.vertices[0]);
+    const reach = (this.#desk.pane(PANE_OF[other(slot)])?.source?.step_mm ?? 0) / 2 + 1e-6;
     if (!this.#desk.state.ghost || outline === null || !this.#desk.case.copy.ok) return [];
+    if (away == null || Math.abs(away) > reach) return [];
     return [
       {
         vertices: outline.vertices,

@@ -4,7 +4,12 @@ import type { SaveStatus } from "./autosave.ts";
 import type { Desk } from "./desk.ts";
 
 const clock = (iso: string): string =>
-  new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  new Date(iso).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
 
 /** What the status region says about saving, in words. */
 export function saveText(status: SaveStatus): string {

@@ -208,8 +208,9 @@ const distinctCount = (vertices: readonly Vec3[]): number =>
 export function vertexProblems(image: ImageGeometry, vertices: readonly Vec3[]): string[] {
   const polygon = vertices.map((vertex) => worldToPixel(image, vertex));
   const found: string[] = [];
-  if (distinctCount(vertices) < 3 || vertices.length > MAX_VERTICES) found.push("too_few_points");
-  if (vertices.length <= MAX_VERTICES && crossingEdges(polygon).length > 0) found.push("self_intersection");
+  const isCountable = distinctCount(vertices) >= 3 && vertices.length <= MAX_VERTICES;
+  if (!isCountable) found.push("too_few_points");
+  else if (crossingEdges(polygon).length > 0) found.push("self_intersection");
   if (vertices.some((v) => Math.abs(planeDistance(image, v)) > PLANE_TOLERANCE_MM)) found.push("off_plane");
   if (polygon.some((p) => isOutside(image, p))) found.push("outside_image");
   if (maskPixels(image, polygon).length === 0) found.push("too_small");

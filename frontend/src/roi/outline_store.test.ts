@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import type { Outline } from "../api/types.ts";
+import { commit, HISTORY_STEPS, openStore, redo, redoSlot, undo, undoSlot } from "./outline_store.ts";
+
+const outline = (x: number): Outline => ({
+  vertices: [
+    [x, 0, 0],
+    [x + 4, 0, 0],
+    [x, 4, 0],
+  ],
+  sop_instance_uid: "2.25.1",
+  frame: 1,
+  frame_of_reference_uid: null,
+  kind: "points",
+  copy: null,
+});
+const empty = openStore({ CT: null, SPECT: null });
+
+describe("the outline store", () => {
+  it("starts with what was saved and nothing to undo", () => {
+    const state = openStore({ CT: outline(1), SPECT: null });
+    expect(undo(state)).toBe(state);
+    expect(redo(state)).toBe(state);
+    expect(state.present.CT).toEqual(outline(1));
+  });
+  it("leaves the earlier state as it was", () => {
+    commit(empty, "CT", outline(1));
+    expect(empty.present.CT).toBeNull();
+    expect(empty.past).toHaveLength(0);
+  });
+  it("undoes across both modalities in the order of the steps", () => {
+    const both = commit(commit(empty, "CT", outline(1)), "SPECT", outline(2));
+    expect(undoSlot(both)).toBe("SPECT");
+    expect(undo(both).present).toEqual({ CT: outline(1), SPECT: null });
+    expect(undo(undo(both)).present).toEqual({ CT: null, SPECT: null });
+  });
+  it("redoes what was undone", () => {
+    const both = commit(commit(empty, "CT", outline(1)), "CT", outline(2));
+    const back = undo(undo(both));
+    expect(redoSlot(back)).toBe("CT");
+    expect(redo(redo(back)).present).toEqual(both.present);
+  });
+  it("forgets the redo after a new step", () => {
+    const back = undo(commit(empty, "CT", outline(1)));
+    expect(redo(commit(back, "SPECT", outline(3))).present.CT).toBeNull();
+  });
+  it("brings a deleted outline back", () => {
+    const gone = commit(commit(empty, "CT", outline(1)), "CT", null);
+    expect(undo(gone).present.CT).toEqual(outline(1));
+  });
+  it("counts a revision up at every change, undo included", () => {
+    const once = commit(empty, "CT", outline(1));
+    expect([once.revision.CT, undo(once).revision.CT, once.revision.SPECT]).toEqual([1, 2, 0]);
+  });
+  it("keeps at least two hundred steps", () => {
+    let state = empty;
+    for (let k = 0; k < HISTORY_STEPS + 50; k += 1) state = commit(state, "CT", outline(k));
+    for (let k = 0; k < 200; k += 1) state = undo(state);
+    expect(state.present.CT).toEqual(outline(HISTORY_STEPS + 49 - 200));
+  });
+});
