@@ -194,7 +194,9 @@ def _firth(design: FloatArray, y: FloatArray) -> _Solution:
 
 
 def bernoulli_deviance(y: FloatArray, eta: FloatArray) -> float:
-    """Return minus twice the log-likelihood of labels `y` (n,) at linear predictors `eta` (n,)."""
+    """Return minus twice the log-likelihood of labels `y` (n,) at linear predictors `eta` (n,); nan if any is."""
+    if np.isnan(eta).any():
+        return float("nan")
     return float(2 * (np.logaddexp(0.0, eta) - y * eta).sum())
 
 

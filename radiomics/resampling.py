@@ -12,7 +12,7 @@ import numpy.typing as npt
 from radiomics.checks import binary_labels, finite_matrix, group_codes
 from radiomics.discrimination import rank_auc
 from radiomics.lasso import Groups
-from radiomics.logistic import fit_logistic
+from radiomics.logistic import RankDeficientError, fit_logistic
 from radiomics.model import patient_folds
 from radiomics.result import FloatArray, IntArray, Result, frozen, frozen_ints
 
@@ -112,9 +112,9 @@ def _brier(y: FloatArray, p: FloatArray) -> float:
 
 
 def _selected(model: Fittable, names: tuple[str, ...] | None, width: int) -> FloatArray | None:
-    """Return (p,) 0/1 of the columns in `selected_`, which holds names or numbers; None without that attribute."""
+    """Return (p,) 0/1 of the columns in `selected_` (names or numbers); None if there is no telling."""
     chosen = getattr(model, "selected_", None)
-    if chosen is None:
+    if chosen is None or (names is None and any(isinstance(item, str) for item in chosen)):
         return None
     labels: list[Any] = list(range(width)) if names is None else list(names)
     wanted = {item.item() if isinstance(item, np.generic) else item for item in chosen}
@@ -289,9 +289,10 @@ def _held_out(make: Make, data: _Data, folds: IntArray) -> FloatArray:
 def _calibration_slope(y: FloatArray, p: FloatArray) -> float:
     clipped = np.clip(p, 1e-15, 1 - 1e-15)
     eta = np.log(clipped / (1 - clipped))
-    if np.ptp(eta) == 0:
+    try:
+        return float(fit_logistic(eta[:, None], y, method="ml").coef[1])
+    except RankDeficientError:
         return float("nan")
-    return float(fit_logistic(eta[:, None], y, method="ml").coef[1])
 
 
 def permutation_test(
