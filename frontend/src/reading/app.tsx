@@ -107,16 +107,18 @@ function Panel({ desk }: { desk: Desk }) {
       aria-label={task === "read" ? "Read" : "Outlines"}
       onSubmit={(event) => event.preventDefault()}
     >
-      <h2>{task === "read" ? "Your read" : "Your outlines"}</h2>
-      <details class="instructions">
-        <summary>Instructions</summary>
-        <p>{instructions}</p>
-      </details>
-      <Aid desk={desk} />
-      {readOnly === null ? null : <p class="banner-note">{readOnly}</p>}
-      <ReadForm desk={desk} />
-      <OutlinePanel desk={desk} />
-      <Reopen desk={desk} />
+      <div class="questions">
+        <h2>{task === "read" ? "Your read" : "Your outlines"}</h2>
+        <details class="instructions">
+          <summary>Instructions</summary>
+          <p>{instructions}</p>
+        </details>
+        <Aid desk={desk} />
+        {readOnly === null ? null : <p class="banner-note">{readOnly}</p>}
+        <ReadForm desk={desk} />
+        <OutlinePanel desk={desk} />
+        <Reopen desk={desk} />
+      </div>
       <div class="submit">
         <button
           type="button"

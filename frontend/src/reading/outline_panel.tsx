@@ -88,14 +88,7 @@ function Action({
 
 export function OutlinePanel({ desk }: { desk: Desk }) {
   const { mode, outlines, ghost, readOnly } = useStore(desk.store);
-  if (
-    desk.case.task !== "outline" &&
-    outlines.present.CT === null &&
-    outlines.present.SPECT === null &&
-    mode.kind === "view"
-  ) {
-    return null;
-  }
+  if (desk.case.task !== "outline") return null;
   const isOutline = mode.kind === "outline";
   const refusal = desk.outlining.copyRefusal();
   return (

@@ -77,6 +77,7 @@ export class Outlining {
 
   toggle(): void {
     if (this.mode.kind !== "view") return this.leave();
+    if (this.#desk.case.task !== "outline") return this.#desk.say("This case is read, not outlined.");
     const slot = this.slotOf(this.#desk.activePane);
     if (slot === null) return this.#desk.say("Outlines are drawn on the CT axial or the SPECT axial pane.");
     if (!this.#desk.isEditable) return this.#desk.say("This read cannot change.");

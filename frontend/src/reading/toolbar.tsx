@@ -263,9 +263,11 @@ export function Toolbar({ desk }: { desk: Desk }) {
           <LookButtons desk={desk} pane={pane} />
         </>
       )}
-      <Do desk={desk} command="outline-mode" label="Outline mode" pressed={mode.kind !== "view"}>
-        Outline
-      </Do>
+      {desk.case.task === "outline" ? (
+        <Do desk={desk} command="outline-mode" label="Outline mode" pressed={mode.kind !== "view"}>
+          Outline
+        </Do>
+      ) : null}
     </div>
   );
 }

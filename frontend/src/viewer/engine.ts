@@ -26,11 +26,17 @@ export function hasWebGl2(): boolean {
   return probe !== null;
 }
 
+/** The toolkit leaves a second, unhandled rejection behind each failed request; the pane has shown the first. */
+const hushFailedRequests = (event: PromiseRejectionEvent): void => {
+  if (event.reason instanceof XMLHttpRequest) event.preventDefault();
+};
+
 let started = false;
 
 function startOnce(decodeWorkers: number): void {
   if (started) return;
   started = true;
+  window.addEventListener("unhandledrejection", hushFailedRequests, true);
   initCore();
   initLoader({ maxWebWorkers: decodeWorkers });
   imageRetrievalPoolManager.setMaxSimultaneousRequests("interaction" as never, REQUESTS_IN_FLIGHT);

@@ -50,9 +50,8 @@ export class Viewer {
     this.#loader = new ImageLoader(document.series);
     this.engine = startEngine(document.case.preferences.backend, events.onBackendChanged);
     this.focus = document.case.draft.document?.focus ?? document.case.lesion.world;
-    for (const protocol of PROTOCOL) this.#addPane(protocol, host);
     this.#resize = new ResizeObserver(() => this.#resized());
-    this.#resize.observe(host);
+    for (const protocol of PROTOCOL) this.#addPane(protocol, host);
   }
 
   get fusionReason(): string | null {
@@ -142,6 +141,7 @@ export class Viewer {
     const pane = new Pane(this.engine, facts, protocol, restoreLook(protocol, saved), this.#paneEvents());
     this.panes.set(id, pane);
     host.append(pane.dom.root);
+    this.#resize.observe(pane.dom.root);
   }
 
   #title(role: Role | null, title: string): string {
@@ -244,7 +244,7 @@ export class Viewer {
     if (this.fusionReason !== null || ct === undefined || spect === undefined) return;
     const problem =
       failed.length > 0
-        ? `Fusion is off: ${failed.length} images are missing.`
+        ? `Fusion is off: ${failed.length} of the images ${failed.length === 1 ? "is" : "are"} missing.`
         : await this.#volumesProblem(ct, spect);
     if (this.#closed) return;
     for (const [id, plane] of Object.entries(FUSED)) {
