@@ -65,3 +65,18 @@ class ReferenceStandard(models.Model):
 
     def __str__(self) -> str:
         return f"reference standard of lesion {self.lesion_id}"
+
+
+class TrainLabel(models.Model):
+    """A row of the view that shows fitting the labels of the train part, and no other."""
+
+    split_id = models.BigIntegerField()
+    lesion_id = models.BigIntegerField()
+    label = models.SmallIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "truth_train_label"
+
+    def __str__(self) -> str:
+        return f"label of lesion {self.lesion_id}"
