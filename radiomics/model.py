@@ -19,10 +19,10 @@ from sklearn.utils.validation import check_is_fitted
 from radiomics import model_document
 from radiomics.checks import binary_labels, finite_matrix, fold_numbers, group_codes
 from radiomics.discrimination import youden_threshold
-from radiomics.lasso import Groups, LassoCV, cross_validate, lasso_path
+from radiomics.lasso import Groups, LassoCV, Measure, cross_validate, lasso_path
 from radiomics.logistic import LogisticFit, RankDeficientError, fit_logistic, shrunken_fit
 from radiomics.result import BoolArray, FloatArray, IntArray
-from radiomics.selection import CorrelationFilter, column_names, correlation_filter, zscore
+from radiomics.selection import CorrelationFilter, Method, column_names, correlation_filter, zscore
 
 REFITS = ("logistic", "firth", "lasso")
 
@@ -80,12 +80,12 @@ class RadiomicsModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         cutoff: float = 0.9,
-        pruning: str = "caret_exact",
+        pruning: Method = "caret_exact",
         n_lambda: int = 100,
         lambda_min_ratio: float | None = None,
         n_folds: int = 10,
         rule: str = "min",
-        measure: str = "deviance",
+        measure: Measure = "deviance",
         refit: str = "logistic",
         threshold_rule: str | float = "youden",
         seed: int,

@@ -150,7 +150,7 @@ def _require_sizes(document: Mapping[str, Any]) -> None:
 
 def refit_from(stored: Mapping[str, Any]) -> LogisticFit:
     """Rebuild the refit; null becomes nan."""
-    arrays = {
+    arrays: dict[str, Any] = {
         key: frozen([math.nan if v is None else v for v in stored[key]]) for key in REFIT_ARRAYS
     }
     numbers = {key: math.nan if stored[key] is None else stored[key] for key in REFIT_NUMBERS}
@@ -158,4 +158,4 @@ def refit_from(stored: Mapping[str, Any]) -> LogisticFit:
         key: tuple(stored[key]) if isinstance(stored[key], list) else stored[key]
         for key in REFIT_REST
     }
-    return LogisticFit(**arrays, **numbers, **rest)
+    return LogisticFit(**(arrays | numbers | rest))

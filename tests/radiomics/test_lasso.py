@@ -39,7 +39,7 @@ def violation(X, y, path):
     worst = []
     for lam, b0, coef in zip(path.lambdas, path.intercept, path.coef, strict=True):
         b = coef * np.where(varying, sd, 1.0)
-        p = 1 / (1 + np.exp(-(b0 + coef @ mean + Z @ b)))
+        p = np.exp(-np.logaddexp(0, -(b0 + coef @ mean + Z @ b)))
         slope = Z.T @ (y - p) / len(y)
         each = np.where(
             b != 0, np.abs(slope - lam * np.sign(b)), np.maximum(np.abs(slope) - lam, 0)
@@ -149,7 +149,7 @@ def random_problem(seed):
         X = np.round(X)
         X[:, 0] = rng.normal(size=n)
     # an offset of 1e6 cancels ten digits in X itself
-    return X, y, 1e-6 if kind == 4 else 1e-9 * 1.01
+    return X, y, 1e-6 if kind == 4 else 1e-9
 
 
 def check_random_problems(seeds):
@@ -158,7 +158,7 @@ def check_random_problems(seeds):
         path = lasso_path(X, y)
         assert path.kkt.max() <= 1e-9, seed
         assert path.flags == ()
-        assert violation(X, y, path).max() <= bound * (10 if seed % 6 == 3 else 1), seed
+        assert violation(X, y, path).max() <= bound, seed
 
 
 def test_forty_random_problems_are_solved_to_the_certificate():
