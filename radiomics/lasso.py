@@ -301,11 +301,6 @@ def _cross_validated(
         kkt.append(part.kkt.max())
     cvm, cvsd, grouped = _summarise(eta, y, folds, measure)
     index_min, index_1se = _choose(cvm, cvsd, measure)
-    conditions = {
-        "kkt_not_met": max(*kkt, path.kkt.max()) > tol,
-        "lambda_at_path_end": index_min == path.lambdas.size - 1,
-        "folds_unchecked": not checked,
-    }
     return LassoCV(
         lambdas=path.lambdas,
         cvm=frozen(cvm),
@@ -321,5 +316,7 @@ def _cross_validated(
         grouped=grouped,
         path=path,
         fold_kkt_max=frozen(kkt),
-        flags=tuple(name for name, holds in conditions.items() if holds),
+        flags=("kkt_not_met",) * bool(max(*kkt, path.kkt.max()) > tol)
+        + ("lambda_at_path_end",) * (index_min == path.lambdas.size - 1)
+        + ("folds_unchecked",) * (not checked),
     )

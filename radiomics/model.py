@@ -298,7 +298,7 @@ class RadiomicsModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises ValueError for an unknown format or version, a missing key or a number that is not finite.
         """
-        model_document.check(document)
+        model_document.check(document, cls._get_param_names())
         model = cls(**document["params"])
         for attribute in ("names", "blocks", "constant", "kept", "removed", "selected", "flags"):
             setattr(model, f"{attribute}_", tuple(document[attribute]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -39,6 +39,21 @@ KEYS = [
     "libraries",
     "flags",
 ]
+STORED = [
+    "names",
+    "blocks",
+    "constant",
+    "kept",
+    "removed",
+    "mean",
+    "scale",
+    "selected",
+    "coef",
+    "intercept",
+    "lambda",
+    "threshold",
+    "flags",
+]
 NESTED_KEYS = {
     "path": ["lambdas", "df", "dev_ratio", "kkt", "row", "col", "val", "intercept"],
     "cv": ["cvm", "cvsd", "index_min", "index_1se", "folds"],
@@ -57,18 +72,7 @@ def compose(model: Any) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "params": model.get_params(),
-        "names": model.names_,
-        "blocks": model.blocks_,
-        "constant": model.constant_,
-        "kept": model.kept_,
-        "removed": model.removed_,
-        "mean": model.mean_,
-        "scale": model.scale_,
-        "selected": model.selected_,
-        "coef": model.coef_,
-        "intercept": model.intercept_,
-        "lambda": model.lambda_,
-        "threshold": model.threshold_,
+        **{key: getattr(model, f"{key}_") for key in STORED},
         "path": {
             **{
                 key: getattr(path, key)
@@ -89,7 +93,6 @@ def compose(model: Any) -> dict[str, Any]:
         "libraries": {
             name: version(name) for name in ("numpy", "scipy", "statsmodels", "scikit-learn")
         },
-        "flags": model.flags_,
     }
     answer: dict[str, Any] = to_json(document)
     return answer
@@ -101,8 +104,8 @@ def lock_id(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check(document: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a document has this format and version, every key and only finite numbers."""
+def check(document: Mapping[str, Any], parameters: Collection[str]) -> None:
+    """Raise ValueError unless a document has this format and version, every key, these model parameters and finite numbers."""
     if document.get("format") != FORMAT or document.get("version") != VERSION:
         raise ValueError(
             f"not a {FORMAT} of version {VERSION}: {document.get('format')!r}, version {document.get('version')!r}"
@@ -110,6 +113,10 @@ def check(document: Mapping[str, Any]) -> None:
     _require(document, KEYS, "the model")
     for part, keys in NESTED_KEYS.items():
         _require(document[part], keys, part)
+    _require(document["params"], parameters, "params")
+    unknown = sorted(set(document["params"]) - set(parameters))
+    if unknown:
+        raise ValueError(f"params has unknown {', '.join(unknown)}")
     _require(document["refit"], (*REFIT_ARRAYS, *REFIT_NUMBERS, *REFIT_REST), "refit")
     for key in KEYS:
         if key not in ("params", "refit"):
@@ -119,7 +126,9 @@ def check(document: Mapping[str, Any]) -> None:
     _require_sizes(document)
 
 
-def _require(part: Mapping[str, Any], keys: Any, where: str) -> None:
+def _require(part: Any, keys: Any, where: str) -> None:
+    if not isinstance(part, Mapping):
+        raise ValueError(f"{where} must be an object, got {type(part).__name__}")
     missing = [key for key in keys if key not in part]
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}")

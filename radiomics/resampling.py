@@ -172,7 +172,8 @@ def bootstrap_optimism(
     (n,) patient ids; exactly one of `seed` and `indices` ((B, n) rows, 0-based). Patients are resampled with all
     their rows and keep one id in all copies. Optimism is the mean of (on the resample - on the original rows).
     Resamples with one class or a failing fit (ValueError) are nan in `boot_auc` and counted in `n_failed`; more than
-    5 % set `resamples_failed`.
+    5 % set `resamples_failed`. `selected_fraction` (p,) needs models with `selected_`; a feature of the full fit that
+    fewer than half the resamples choose sets `selection_unstable`.
 
     Raises ValueError for bad input. Source: Harrell, Regression Modeling Strategies, 5.3 (rms::validate).
     """
@@ -183,9 +184,11 @@ def bootstrap_optimism(
         resamples = _given_resamples(indices, data.y.size)
     else:
         resamples = patient_resamples(data.codes, n_boot=n_boot, seed=int(seed or 0))
-    p = _probability(_fitted(make, data), data.X)
+    model = _fitted(make, data)
+    p = _probability(model, data.X)
     found = [_one_resample(make, data, rows) for rows in resamples]
-    return _optimism(rank_auc(data.y, p), _brier(data.y, p), found)
+    selected = _selected(model, _names_of(model), data.X.shape[1])
+    return _optimism(rank_auc(data.y, p), _brier(data.y, p), found, selected)
 
 
 def _one_resample(make: Make, data: _Data, rows: IntArray) -> _Resample | None:
@@ -207,7 +210,9 @@ def _one_resample(make: Make, data: _Data, rows: IntArray) -> _Resample | None:
     )
 
 
-def _optimism(auc: float, brier: float, found: list[_Resample | None]) -> Optimism:
+def _optimism(
+    auc: float, brier: float, found: list[_Resample | None], selected: FloatArray | None
+) -> Optimism:
     good = [item for item in found if item is not None]
     nan = float("nan")
     optimism_auc = float(np.mean([item.boot_auc - item.test_auc for item in good])) if good else nan
@@ -215,6 +220,12 @@ def _optimism(auc: float, brier: float, found: list[_Resample | None]) -> Optimi
         float(np.mean([item.boot_brier - item.test_brier for item in good])) if good else nan
     )
     chosen = [item.selected for item in good if item.selected is not None]
+    fraction = np.mean(chosen, axis=0) if chosen else None
+    unstable = (
+        fraction is not None
+        and selected is not None
+        and bool((fraction[selected == 1] < 0.5).any())
+    )
     n_failed = len(found) - len(good)
     return Optimism(
         apparent_auc=auc,
@@ -225,9 +236,10 @@ def _optimism(auc: float, brier: float, found: list[_Resample | None]) -> Optimi
         corrected_brier=brier - optimism_brier,
         boot_auc=frozen([nan if item is None else item.boot_auc for item in found]),
         test_auc=frozen([nan if item is None else item.test_auc for item in found]),
-        selected_fraction=frozen(np.mean(chosen, axis=0)) if chosen else None,
+        selected_fraction=None if fraction is None else frozen(fraction),
         n_failed=n_failed,
-        flags=("resamples_failed",) if n_failed > 0.05 * len(found) else (),
+        flags=("resamples_failed",) * (n_failed > 0.05 * len(found))
+        + ("selection_unstable",) * unstable,
     )
 
 

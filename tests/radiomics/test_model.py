@@ -336,3 +336,51 @@ def test_patient_folds_refuse_more_folds_than_patients():
 def test_patient_folds_refuse_a_training_part_with_one_class():
     with pytest.raises(ValueError, match="one class"):
         patient_folds([1, 1, 0, 0, 0, 0], ["a", "a", "b", "c", "d", "e"], n_folds=3, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"params": {"seed": 1}}, "params lacks"),
+        ({"training": [1, 2]}, "training must be an object"),
+    ],
+)
+def test_a_document_of_the_wrong_shape_is_refused(fitted, part, message):
+    with pytest.raises(ValueError, match=message):
+        RadiomicsModel.from_dict(fitted.to_dict() | part)
+
+
+def test_an_unknown_parameter_in_a_document_is_refused(fitted):
+    document = fitted.to_dict()
+    document["params"]["gamma"] = 1
+    with pytest.raises(ValueError, match="gamma"):
+        RadiomicsModel.from_dict(document)
+
+
+def test_a_block_that_is_masked_out_leaves_the_other_alone():
+    X, y, groups = small_data()
+    blocks, mask = ["CT"] * 4 + ["SP"] * 4, np.repeat([True, False], 4)
+    masked = RadiomicsModel(seed=5, n_folds=5).fit(X, y, groups, blocks=blocks, feature_mask=mask)
+    alone = RadiomicsModel(seed=5, n_folds=5).fit(X[:, :4], y, groups)
+    assert masked.kept_ == alone.kept_
+    assert (masked.predict_proba(X) == alone.predict_proba(X[:, :4])).all()
+
+
+@pytest.mark.parametrize("mask", [[True] * 7, [1] * 8])
+def test_a_mask_must_be_one_boolean_per_column(mask):
+    X, y, groups = small_data()
+    with pytest.raises(ValueError, match="feature_mask"):
+        RadiomicsModel(seed=5).fit(X, y, groups, feature_mask=mask)
+
+
+def test_the_1se_rule_takes_the_larger_penalty():
+    lowest, within_one_se = small_model(), small_model(rule="1se")
+    assert within_one_se.lambda_ == within_one_se.cv_.lambda_1se >= lowest.lambda_
+    assert len(within_one_se.selected_) <= len(lowest.selected_)
+
+
+def test_a_shorter_lambda_sequence_is_the_one_cross_validated():
+    model = small_model(n_lambda=20, lambda_min_ratio=0.05)
+    assert model.cv_.lambdas.size <= 20
+    ratio = model.cv_.lambdas[1] / model.cv_.lambdas[0]
+    assert ratio == pytest.approx(0.05 ** (1 / 19), rel=1e-12)

@@ -146,6 +146,20 @@ def test_the_model_s_selection_is_counted_by_name():
     assert found.corrected_auc < found.apparent_auc
 
 
+def test_a_feature_that_half_the_resamples_miss_is_flagged():
+    class Fickle(FirstColumn):
+        made = 0
+
+        def fit(self, X, y, groups):
+            self.selected_ = (0,) if Fickle.made % 3 else (1,)
+            Fickle.made += 1
+            return self
+
+    found = bootstrap_optimism(Fickle, *data(), n_boot=9, seed=4)
+    assert found.selected_fraction[1] == pytest.approx(3 / 9)
+    assert found.flags == ("selection_unstable",)
+
+
 def test_no_outer_model_sees_a_held_out_patient():
     fitted = []
 
