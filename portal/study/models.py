@@ -53,7 +53,9 @@ class Study(models.Model):
     class Meta:
         verbose_name_plural = "studies"
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(state__in=State.values), name="study_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=State.values), name="study_state_is_known"
+            ),
             models.CheckConstraint(condition=Q(lesion_cap__gte=1), name="lesion_cap_at_least_one"),
         ]
 
@@ -96,7 +98,9 @@ class Membership(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["study", "user"], name="one_membership_per_person_and_study"),
+            models.UniqueConstraint(
+                fields=["study", "user"], name="one_membership_per_person_and_study"
+            ),
             models.CheckConstraint(
                 condition=~(
                     (Q(sees_truth=True) | Q(can_coordinate=True) | Q(can_analyse=True))
@@ -130,7 +134,9 @@ class Patient(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="patients")
     code = models.CharField(max_length=24, unique=True, default=random_code, editable=False)
     subject = models.CharField(max_length=40)
-    site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    site = models.ForeignKey(
+        Site, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     sex = models.CharField(max_length=1, choices=Sex, blank=True)
     age_years = models.PositiveSmallIntegerField(null=True, blank=True)
     primary_tumour = models.CharField(max_length=60, blank=True)
@@ -139,7 +145,9 @@ class Patient(models.Model):
     class Meta:
         ordering: ClassVar = ["study", "subject"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["study", "subject"], name="one_patient_per_subject_code"),
+            models.UniqueConstraint(
+                fields=["study", "subject"], name="one_patient_per_subject_code"
+            ),
             models.CheckConstraint(
                 condition=Q(age_years__isnull=True) | Q(age_years__lte=120), name="age_at_most_120"
             ),
@@ -190,13 +198,23 @@ class Lesion(models.Model):
     class Meta:
         ordering: ClassVar = ["patient", "number"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["patient", "number"], name="one_lesion_number_per_patient"),
             models.UniqueConstraint(
-                fields=["patient", "slot"], condition=Q(is_included=True), name="one_lesion_per_slot"
+                fields=["patient", "number"], name="one_lesion_number_per_patient"
+            ),
+            models.UniqueConstraint(
+                fields=["patient", "slot"],
+                condition=Q(is_included=True),
+                name="one_lesion_per_slot",
             ),
             models.CheckConstraint(
                 condition=Q(is_included=False, slot__isnull=True)
-                | Q(is_included=True, slot__gte=1, x_mm__isnull=False, y_mm__isnull=False, z_mm__isnull=False),
+                | Q(
+                    is_included=True,
+                    slot__gte=1,
+                    x_mm__isnull=False,
+                    y_mm__isnull=False,
+                    z_mm__isnull=False,
+                ),
                 name="included_lesion_has_slot_and_position",
             ),
             models.CheckConstraint(
@@ -275,7 +293,9 @@ class Screening(models.Model):
                 name="one_current_screening_per_patient",
             ),
             models.UniqueConstraint(
-                fields=["lesion"], condition=Q(is_current=True), name="one_current_screening_per_lesion"
+                fields=["lesion"],
+                condition=Q(is_current=True),
+                name="one_current_screening_per_lesion",
             ),
             models.CheckConstraint(
                 condition=Q(decision="included") | Q(criterion__isnull=False) | ~Q(note=""),
@@ -303,7 +323,9 @@ class Split(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["study", "version"], name="one_split_per_version"),
-            models.CheckConstraint(condition=Q(ratio__gt=0, ratio__lt=1), name="ratio_between_0_and_1"),
+            models.CheckConstraint(
+                condition=Q(ratio__gt=0, ratio__lt=1), name="ratio_between_0_and_1"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -324,8 +346,12 @@ class SplitPart(models.Model):
     class Meta:
         db_table = "truth_split_part"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["split", "patient"], name="one_part_per_split_and_patient"),
-            models.CheckConstraint(condition=Q(part__in=["train", "validation"]), name="part_is_known"),
+            models.UniqueConstraint(
+                fields=["split", "patient"], name="one_part_per_split_and_patient"
+            ),
+            models.CheckConstraint(
+                condition=Q(part__in=["train", "validation"]), name="part_is_known"
+            ),
         ]
 
     def __str__(self) -> str:
