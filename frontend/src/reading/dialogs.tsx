@@ -5,6 +5,7 @@ import { useStore } from "../ui/store.ts";
 import type { Desk } from "./desk.ts";
 import { problemText } from "./form.tsx";
 import { assignKeys, type Scope } from "./keymap.ts";
+import { mergeDrafts, type Side } from "./merge.ts";
 import { faultText } from "./outline_panel.tsx";
 import { answerText, visibleQuestions } from "./questions.ts";
 
@@ -110,8 +111,6 @@ function Summary({ desk, onClose }: { desk: Desk; onClose: () => void }) {
   );
 }
 
-type Side = "mine" | "server";
-
 interface ConflictItem {
   id: string;
   label: string;
@@ -142,25 +141,6 @@ function conflictItems(desk: Desk, mine: DraftDocument, server: DraftDocument): 
     server: outlineText(server, slot),
   }));
   return [...questions, ...slots];
-}
-
-/** One draft out of two, item by item. */
-export function mergeDrafts(
-  mine: DraftDocument,
-  server: DraftDocument,
-  choices: Record<string, Side>,
-): DraftDocument {
-  const isMine = (id: string): boolean => choices[id] === "mine";
-  const ids = new Set([...Object.keys(mine.answers), ...Object.keys(server.answers)]);
-  const answers = [...ids].map((id) => [id, (isMine(id) ? mine : server).answers[id] ?? null] as const);
-  return {
-    ...mine,
-    answers: Object.fromEntries(answers),
-    outlines: {
-      CT: (isMine("outline-CT") ? mine : server).outlines.CT,
-      SPECT: (isMine("outline-SPECT") ? mine : server).outlines.SPECT,
-    },
-  };
 }
 
 function Conflict({ desk }: { desk: Desk }) {

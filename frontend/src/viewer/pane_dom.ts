@@ -26,9 +26,7 @@ export function windowText(look: Look, role: string): string {
 }
 
 const fusedText = (look: Look): string =>
-  look.overlay
-    ? `overlay ${Math.round(look.opacity * 100)} %, 0–${whole(look.overlay_upper)}`
-    : "overlay off";
+  look.overlay ? `${Math.round(look.opacity * 100)} % of 0–${whole(look.overlay_upper)}` : "overlay off";
 
 function cover(retry: () => void): {
   element: HTMLDivElement;

@@ -1,0 +1,74 @@
+import { IDBFactory } from "fake-indexeddb";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { LocalCopy } from "./autosave.ts";
+import { draftKey, type LocalDrafts, openLocalDrafts } from "./local_drafts.ts";
+import { mergeDrafts } from "./merge.ts";
+
+const copy: LocalCopy = {
+  key: "k1",
+  base_version: 3,
+  document: { answers: { call: "benign" }, outlines: { CT: null, SPECT: null }, looks: {}, focus: [1, 2, 3] },
+};
+const DAY = 24 * 3600 * 1000;
+let drafts: LocalDrafts;
+beforeEach(() => {
+  drafts = openLocalDrafts(new IDBFactory());
+});
+
+describe("local copies", () => {
+  it("come back as they were kept", async () => {
+    await drafts.put("a", copy, 0);
+    expect(await drafts.get("a", 10)).toMatchObject(copy);
+  });
+  it("are apart for each user and case", async () => {
+    await drafts.put(draftKey("ada", "K7"), copy, 0);
+    expect(await drafts.get(draftKey("bob", "K7"), 0)).toBeNull();
+    expect(await drafts.get(draftKey("ada", "K8"), 0)).toBeNull();
+  });
+  it("are overwritten by the next one and gone after removal", async () => {
+    await drafts.put("a", copy, 0);
+    await drafts.put("a", { ...copy, key: "k2" }, 0);
+    expect((await drafts.get("a", 0))?.key).toBe("k2");
+    await drafts.remove("a");
+    expect(await drafts.get("a", 0)).toBeNull();
+  });
+  it("are forgotten after fourteen days", async () => {
+    await drafts.put("a", copy, 0);
+    expect(await drafts.get("a", 14 * DAY)).not.toBeNull();
+    expect(await drafts.get("a", 14 * DAY + 1)).toBeNull();
+    expect(await drafts.get("a", 0)).toBeNull();
+  });
+});
+
+describe("a conflict decided item by item", () => {
+  const mine = { ...copy.document, answers: { call: "benign", comment: "mine" } };
+  const server = { ...copy.document, answers: { call: "metastasis", confidence: 4 } };
+
+  it("keeps the server's version unless something else was chosen", () => {
+    expect(mergeDrafts(mine, server, {}).answers).toEqual({
+      call: "metastasis",
+      comment: null,
+      confidence: 4,
+    });
+  });
+  it("takes the chosen items from this desk", () => {
+    expect(mergeDrafts(mine, server, { call: "mine", comment: "mine" }).answers).toEqual({
+      call: "benign",
+      comment: "mine",
+      confidence: 4,
+    });
+  });
+  it("chooses outlines per slot", () => {
+    const drawn = {
+      vertices: [],
+      sop_instance_uid: "2.25.1",
+      frame: 1,
+      frame_of_reference_uid: null,
+      kind: "points" as const,
+      copy: null,
+    };
+    const withCt = { ...mine, outlines: { CT: drawn, SPECT: drawn } };
+    const merged = mergeDrafts(withCt, server, { "outline-CT": "mine" });
+    expect(merged.outlines).toEqual({ CT: drawn, SPECT: null });
+  });
+});

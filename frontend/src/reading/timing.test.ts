@@ -1,0 +1,100 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { Timing, type TimingEvent } from "./timing.ts";
+
+interface Batch {
+  page_load: string;
+  events: TimingEvent[];
+}
+let now = 0;
+let status = 204;
+let batches: Batch[] = [];
+let timing: Timing;
+
+beforeEach(() => {
+  now = 1000;
+  status = 204;
+  batches = [];
+  timing = new Timing(
+    {
+      now: () => now,
+      uuid: () => "page",
+      fetch: async (_, init) => {
+        if (status === 0) throw new TypeError("network");
+        batches.push(JSON.parse(String(init.body)) as Batch);
+        return new Response(null, { status });
+      },
+    },
+    "/events",
+    "token",
+  );
+});
+const kinds = (): string[] => batches.flatMap(({ events }) => events.map(({ kind }) => kind));
+
+describe("timing events", () => {
+  it("count from the case document on the monotonic clock", async () => {
+    now = 1234.6;
+    timing.record("first_image");
+    await timing.flush();
+    expect(batches[0]?.events[0]).toEqual({ seq: 0, t_ms: 235, kind: "first_image", detail: {} });
+  });
+  it("have no gap in their numbers over several batches", async () => {
+    for (let k = 0; k < 5; k += 1) {
+      timing.record("window");
+      await timing.flush();
+    }
+    expect(batches.flatMap(({ events }) => events.map(({ seq }) => seq))).toEqual([0, 1, 2, 3, 4]);
+  });
+  it("are sent again, in order, when the server was not reached", async () => {
+    status = 0;
+    timing.record("link");
+    await timing.flush();
+    timing.record("layout");
+    status = 204;
+    await timing.flush();
+    expect(kinds()).toEqual(["link", "layout"]);
+  });
+  it("are sent again after a server error, not after a refusal", async () => {
+    timing.record("link");
+    status = 503;
+    await timing.flush();
+    status = 400;
+    await timing.flush();
+    await timing.flush();
+    expect(batches).toHaveLength(2);
+  });
+  it("send nothing when there is nothing", async () => {
+    await timing.flush();
+    expect(batches).toHaveLength(0);
+  });
+});
+
+describe("attention", () => {
+  it("tells the first input once", async () => {
+    timing.input();
+    timing.input();
+    await timing.flush();
+    expect(kinds()).toEqual(["first_input"]);
+  });
+  it("is idle after a minute without input and active with the next", async () => {
+    timing.input();
+    now += 59_999;
+    timing.tick();
+    now += 1;
+    timing.tick();
+    now += 30_000;
+    timing.tick();
+    timing.input();
+    await timing.flush();
+    expect(kinds()).toEqual(["first_input", "idle", "active"]);
+    expect(batches[0]?.events.map(({ t_ms }) => t_ms)).toEqual([0, 60_000, 90_000]);
+  });
+  it("counts scrolling per pane in spells of five seconds", async () => {
+    for (let k = 0; k < 7; k += 1) timing.scrolled("ct");
+    timing.scrolled("spect");
+    now += 5000;
+    timing.tick();
+    timing.scrolled("ct");
+    await timing.flush();
+    expect(batches[0]?.events.map(({ detail }) => detail)).toEqual([{ ct: 7, spect: 1 }, { ct: 1 }]);
+  });
+});
