@@ -35,11 +35,13 @@ function Do({
   pressed?: boolean;
   children: ComponentChildren;
 }) {
+  // the spoken name begins with what is written on the button
+  const name = typeof children === "string" && children.length > 2 ? `${children}: ${label}` : label;
   return (
     <button
       type="button"
       class="tool"
-      aria-label={label}
+      aria-label={name}
       title={label}
       aria-pressed={pressed}
       onClick={() => COMMANDS[command]?.(desk)}

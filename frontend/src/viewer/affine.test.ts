@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Vec3 } from "../api/types.ts";
-import { affineOf, affineText, applyAffine, pixelsPerMm } from "./affine.ts";
+import { affineOf, affineText, applyAffine, canvasScale, pixelsPerMm, scaleAffine } from "./affine.ts";
 
 /** A 400 px pane that fits 512 mm: the corner of the pane is world (−250, −250). */
 const fit = ([x, y]: Vec3): [number, number] => [(x + 250) * 0.8, (y + 250) * 0.8];
@@ -32,5 +32,19 @@ describe("the affine map of a pane", () => {
     const rows = JSON.parse(affineText(affine)) as number[][];
     expect(rows.map((row) => row.length)).toEqual([4, 4]);
     expect(rows[0]?.[3]).toBeCloseTo(200, 9);
+  });
+});
+
+describe("a viewport whose canvas coordinates are divided by the device pixel ratio", () => {
+  const halved = affineOf((point) => fit(point).map((value) => value / 2));
+
+  it("is found out by the point in the middle", () => {
+    expect(canvasScale(halved, [0, 0, 30], [400, 400])).toBeCloseTo(2, 9);
+    expect(canvasScale(affineOf(fit), [0, 0, 30], [400, 400])).toBe(1);
+  });
+  it("is put right", () => {
+    const [x, y] = applyAffine(scaleAffine(halved, 2), [18, 70, 30]);
+    expect(x).toBeCloseTo(fit([18, 70, 30])[0], 9);
+    expect(y).toBeCloseTo(fit([18, 70, 30])[1], 9);
   });
 });

@@ -18,6 +18,23 @@ export function affineOf(worldToCanvas: WorldToCanvas): Affine {
   return [row(0), origin[0], row(1), origin[1]];
 }
 
+export const scaleAffine = ([rowX, x, rowY, y]: Affine, k: number): Affine => [
+  [rowX[0] * k, rowX[1] * k, rowX[2] * k],
+  x * k,
+  [rowY[0] * k, rowY[1] * k, rowY[2] * k],
+  y * k,
+];
+
+/**
+ * What a viewport's canvas coordinates must be multiplied with to be CSS pixels. The toolkit divides by the device
+ * pixel ratio once too often where it draws stacks on the CPU; the point it was told to show in the middle tells.
+ */
+export function canvasScale(affine: Affine, middle: Vec3, size: [number, number]): number {
+  const [x, y] = applyAffine(affine, middle);
+  const k = Math.max(...size) / 2 / (size[0] >= size[1] ? x : y);
+  return Number.isFinite(k) && k > 1.02 ? k : 1;
+}
+
 export const applyAffine = ([rowX, x, rowY, y]: Affine, p: Vec3): [number, number] => [
   rowX[0] * p[0] + rowX[1] * p[1] + rowX[2] * p[2] + x,
   rowY[0] * p[0] + rowY[1] * p[1] + rowY[2] * p[2] + y,

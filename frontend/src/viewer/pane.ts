@@ -2,7 +2,7 @@ import { Enums, EVENTS, type PlanarViewport } from "@cornerstonejs/core";
 import type { Vec3 } from "../api/types.ts";
 import { directionLetters } from "../roi/link.ts";
 import { dot, subtract } from "../roi/vec.ts";
-import { type Affine, affineOf, affineText, pixelsPerMm } from "./affine.ts";
+import { type Affine, affineOf, affineText, canvasScale, pixelsPerMm, scaleAffine } from "./affine.ts";
 import type { Engine } from "./engine.ts";
 import type { Look } from "./look.ts";
 import { drawScene, EMPTY_SCENE, type Scene } from "./overlay.ts";
@@ -46,6 +46,7 @@ export class Pane {
   affine: Affine | null = null;
   #wanted = 0;
   #mounted = false;
+  #scale = 1;
   #scene: Scene = EMPTY_SCENE;
   readonly #engine: Engine;
   readonly #events: PaneEvents;
@@ -168,7 +169,9 @@ export class Pane {
   }
 
   toWorld(canvas: [number, number]): Vec3 {
-    const world = this.viewport?.canvasToWorld(canvas) ?? [0, 0, 0];
+    const world = this.viewport?.canvasToWorld([canvas[0] / this.#scale, canvas[1] / this.#scale]) ?? [
+      0, 0, 0,
+    ];
     return [world[0], world[1], world[2]];
   }
 
@@ -244,7 +247,10 @@ export class Pane {
   #publish(): void {
     if (this.viewport === null || !this.#mounted || this.dom.stage.clientWidth === 0) return;
     const { viewport } = this;
-    this.affine = affineOf((point) => viewport.worldToCanvas(point));
+    const raw = affineOf((point) => viewport.worldToCanvas(point));
+    const middle = this.look.centre ?? this.source?.middle(this.index) ?? [0, 0, 0];
+    this.#scale = canvasScale(raw, middle, this.size);
+    this.affine = scaleAffine(raw, this.#scale);
     this.dom.root.dataset.affine = affineText(this.affine);
     drawScene(this.dom.overlay, this.affine, this.#scene);
   }

@@ -1,5 +1,6 @@
 import { cache, Enums, type PlanarViewport, utilities, volumeLoader } from "@cornerstonejs/core";
 import type { SeriesDocument, Vec3 } from "../api/types.ts";
+import { along } from "../roi/vec.ts";
 import { axesOf, type Cut, cutOf, cutPositions, type FusedPlane } from "../roi/volume_cut.ts";
 import type { ImageLoader } from "./loader.ts";
 import { COLOUR_MAP_NAMES, type Look } from "./look.ts";
@@ -18,6 +19,8 @@ export interface PaneSource {
   right: Vec3 | null;
   down: Vec3 | null;
   step_mm: number;
+  /** The point of a slice that lies in the middle of the pane when the image fits. */
+  middle: (index: number) => Vec3;
   load: (index: number) => Promise<void>;
   isLoaded: (index: number) => boolean;
   mount: (viewport: PlanarViewport, index: number, look: Look) => Promise<void>;
@@ -47,6 +50,7 @@ export function nativeSource(
     right: frame?.right ?? null,
     down: frame?.down ?? null,
     step_mm: Math.abs(series.slice_spacing_mm ?? series.slice_thickness_mm ?? 1),
+    middle: (index) => middleOf(series, index),
     load: (index) => loader.load(idAt(index)),
     isLoaded: (index) => cache.getImage(idAt(index)) !== undefined,
     mount: async (viewport, index, look) => {
@@ -64,6 +68,15 @@ export function nativeSource(
     dress: (viewport, look) => dressStack(viewport, key, look),
     isShown: (viewport, index) => viewport.getCurrentImageId() === idAt(index),
   };
+}
+
+/** Planar images lie at the origin of a space of their own. */
+function middleOf(series: SeriesDocument, index: number): Vec3 {
+  const frame = axesOf(series) ?? { right: [1, 0, 0], down: [0, 1, 0] };
+  const corner = series.images[index]?.position ?? [0, 0, 0];
+  const half = (count: number, spacing: number): number => ((count - 1) * spacing) / 2;
+  const across = along(corner, frame.right as Vec3, half(series.pixel.columns, series.spacing_mm[1]));
+  return along(across, frame.down as Vec3, half(series.pixel.rows, series.spacing_mm[0]));
 }
 
 const dressStack = (viewport: PlanarViewport, key: string, look: Look): void =>
@@ -116,6 +129,7 @@ export function fusedSource(ct: SeriesDocument, plane: FusedPlane): PaneSource |
     right: cut.right,
     down: cut.down,
     step_mm: cut.step_mm,
+    middle: (index) => positions[index] as Vec3,
     load: () => Promise.resolve(),
     isLoaded: () => cache.getVolume(SPECT_VOLUME) !== undefined,
     mount: async (viewport, index, look) => {
