@@ -1,0 +1,153 @@
+"""The series of a case as the desk sees them: pseudonymous UIDs, explicit geometry, presets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portal.archive.uids import case_uid
+
+from portal.archive.models import Instance, Series
+from readers.models import Assignment
+from readers.presets import presets
+
+WHOLE_BODY = {"WB-ANT": "anterior", "WB-POST": "posterior"}
+TITLES = {"WB-ANT": "Anterior", "WB-POST": "Posterior"}
+
+
+@dataclass(frozen=True)
+class Image:
+    """One frame of a series in canonical order; `index` counts from 0 over the whole series."""
+
+    sop_instance_uid: str
+    frame: int
+    index: int
+    position_mm: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class SeriesView:
+    """One entry of `series[]` of the case document: its fields are the allow-list."""
+
+    role: str
+    title: str
+    study_uid: str
+    series_uid: str
+    frame_of_reference_uid: str | None
+    pixel: dict[str, Any]
+    rescale: dict[str, Any]
+    transfer_syntax_uid: str
+    spacing_mm: list[float]
+    orientation: list[float] | None
+    slice_spacing_mm: float | None
+    slice_thickness_mm: float | None
+    presets: list[dict[str, Any]]
+    volume_ok: bool
+    volume_reason: str
+    images: list[dict[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+PIXEL = (
+    "rows",
+    "columns",
+    "bits_allocated",
+    "bits_stored",
+    "high_bit",
+    "signed",
+    "samples",
+    "photometric",
+)
+
+
+def images_of(series: Series) -> list[Image]:
+    """Every frame, ascending along the normal; positions as computed at import."""
+    positions = series.geometry.get("positions_mm") or []
+    rows = Instance.objects.filter(series=series).order_by("rank").values_list("uid", "n_frames")
+    frames = [(uid, frame) for uid, n_frames in rows for frame in range(1, n_frames + 1)]
+    return [
+        Image(uid, frame, index, tuple(positions[index]) if index < len(positions) else None)
+        for index, (uid, frame) in enumerate(frames)
+    ]
+
+
+def uid_of(case: Assignment, archive_uid: str) -> str:
+    return case_uid(case.session.study.code, case.code, archive_uid)
+
+
+def frame_url(case: Assignment, series: Series, image: Image) -> str:
+    exam, own = uid_of(case, series.exam.uid), uid_of(case, series.uid)
+    instance = uid_of(case, image.sop_instance_uid)
+    return (
+        f"/reading/cases/{case.code}/dicomweb/studies/{exam}/series/{own}"
+        f"/instances/{instance}/frames/{image.frame}"
+    )
+
+
+def series_of(case: Assignment) -> list[tuple[str, Series]]:
+    """Role and series of what the lesion's case has, in the order of the desk."""
+    lesion = case.lesion
+    found = [
+        ("CT", lesion.ct_series),
+        ("SPECT", lesion.spect_series),
+        ("WB-ANT", lesion.whole_body_series),
+        ("WB-POST", lesion.whole_body_series),
+    ]
+    return [(r, s) for r, s in found if s is not None and s.state == Series.State.READY]
+
+
+def series_views(case: Assignment) -> tuple[SeriesView, ...]:
+    shown: dict[int, list[Image]] = {}
+    views = []
+    for role, series in series_of(case):
+        images = shown.setdefault(series.pk, images_of(series))
+        chosen = split_views(series, images, role) if role in WHOLE_BODY else images
+        if chosen:
+            views.append(series_view(case, role, series, chosen))
+    return tuple(views)
+
+
+def split_views(series: Series, images: Sequence[Image], role: str) -> list[Image]:
+    """The one frame of a whole-body scan that shows the body from this side."""
+    wanted = WHOLE_BODY[role]
+    sides = [str(view).lower() for view in series.views] or ["anterior", "posterior"]
+    return [i for i, side in zip(images, sides, strict=False) if side.startswith(wanted[:3])][:1]
+
+
+def series_view(case: Assignment, role: str, series: Series, images: Sequence[Image]) -> SeriesView:
+    geometry = series.geometry
+    is_planar = role in WHOLE_BODY
+    first = Instance.objects.filter(series=series).order_by("rank").first()
+    r, c = geometry.get("row_direction"), geometry.get("column_direction")
+    reference = series.frame_of_reference_uid
+    return SeriesView(
+        role=role,
+        title=TITLES.get(role) or series.label or role,
+        study_uid=uid_of(case, series.exam.uid),
+        series_uid=uid_of(case, series.uid),
+        frame_of_reference_uid=uid_of(case, reference) if reference and not is_planar else None,
+        pixel={name: series.pixel.get(name) for name in PIXEL},
+        rescale={
+            "slope": first.slope if first else 1.0,
+            "intercept": first.intercept if first else 0.0,
+            "unit": series.unit,
+        },
+        transfer_syntax_uid=series.transfer_syntax_uid,
+        spacing_mm=list(geometry.get("spacing_mm") or [1.0, 1.0]),
+        orientation=None if is_planar or not r or not c else [*r, *c],
+        slice_spacing_mm=None if is_planar else geometry.get("slice_spacing_mm"),
+        slice_thickness_mm=None if is_planar else geometry.get("thickness_mm"),
+        presets=presets(role, series, case.lesion.world_mm),
+        volume_ok=series.is_volume and not is_planar,
+        volume_reason="" if is_planar else series.volume_reason,
+        images=[
+            {
+                "sop_instance_uid": uid_of(case, image.sop_instance_uid),
+                "frame": image.frame,
+                "position": None if is_planar else image.position_mm,
+                "url": frame_url(case, series, image),
+            }
+            for image in images
+        ],
+    )
