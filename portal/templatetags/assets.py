@@ -62,5 +62,5 @@ def vite_entry(name: str) -> SafeString:
 @register.simple_tag
 def built(name: str) -> str:
     """Address of a file with a fixed name in the build, '' while there is no build."""
-    path = settings.BASE_DIR / BUILD / str(name)
+    path = settings.BASE_DIR / f"{BUILD}/{name}"  # an exact str: pathlib refuses a SafeString
     return static(f"build/{name}") if path.exists() else ""
