@@ -72,23 +72,40 @@ function Aid({ desk }: { desk: Desk }) {
   );
 }
 
+const REOPEN_REASONS: [string, string][] = [
+  ["slip", "A slip of mine"],
+  ["technical", "A technical fault"],
+  ["protocol", "Not as the protocol says"],
+  ["other", "Another reason"],
+];
+const SHORTEST_REASON = 10;
+
 function Reopen({ desk }: { desk: Desk }) {
+  const [code, setCode] = useState("slip");
   const [reason, setReason] = useState("");
   if (desk.case.state !== "submitted") return null;
   return (
     <div class="question">
-      <label for="reopen-reason">Reason to reopen this read</label>
+      <label for="reopen-code">Reason to reopen this read</label>
+      <select id="reopen-code" value={code} onChange={({ currentTarget }) => setCode(currentTarget.value)}>
+        {REOPEN_REASONS.map(([value, label]) => (
+          <option key={value} value={value}>
+            {label}
+          </option>
+        ))}
+      </select>
+      <label for="reopen-reason">In at least {SHORTEST_REASON} characters</label>
       <textarea
         id="reopen-reason"
         rows={2}
         value={reason}
-        onInput={(event) => setReason(event.currentTarget.value)}
+        onInput={({ currentTarget }) => setReason(currentTarget.value)}
       />
       <button
         type="button"
         class="button"
-        disabled={reason.trim() === ""}
-        onClick={() => void desk.reopen(reason)}
+        disabled={reason.trim().length < SHORTEST_REASON}
+        onClick={() => void desk.reopen(code, reason)}
       >
         Reopen
       </button>

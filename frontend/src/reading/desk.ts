@@ -10,7 +10,8 @@ import type {
   Vec3,
 } from "../api/types.ts";
 import { toSend } from "../roi/editing.ts";
-import { type BoundImage, imagesOf, outlineProblems } from "../roi/geometry.ts";
+import { type BoundImage, imagesOf, normalOf, outlineProblems } from "../roi/geometry.ts";
+import { nearestSlice } from "../roi/link.ts";
 import { openStore } from "../roi/outline_store.ts";
 import { createStore, type Store } from "../ui/store.ts";
 import type { Pane, PaneId } from "../viewer/pane.ts";
@@ -31,7 +32,7 @@ export interface DeskPorts {
 /** Saves that must not wait for the quiet time. */
 type Urgency = "soon" | "now";
 
-const isSlotFault = (role: string): role is Slot => role === "CT" || role === "SPECT";
+const isSlot = (role: string): role is Slot => role === "CT" || role === "SPECT";
 
 /** One open case: what is shown, what was answered and drawn, and that none of it is lost. */
 export class Desk {
@@ -226,8 +227,8 @@ export class Desk {
     });
   }
 
-  async reopen(reason: string): Promise<void> {
-    const response = await this.#post(this.case.urls.reopen, { reason_code: "other", reason });
+  async reopen(reason_code: string, reason: string): Promise<void> {
+    const response = await this.#post(this.case.urls.reopen, { reason_code, reason });
     if (response?.status === 200) this.#ports.openNext(this.case.urls.document.replace(/document$/, ""));
     else this.store.set({ alert: "The read cannot be reopened." });
   }
@@ -297,8 +298,21 @@ export class Desk {
     if (this.#replayed) this.say("Your unsaved work was recovered.");
   }
 
+  #lesionSlice(slot: Slot): number {
+    const images = this.images[slot];
+    const first = images[0];
+    if (first === undefined) return -1;
+    return nearestSlice(
+      images.map(({ position }) => position),
+      normalOf(first),
+      this.case.lesion.world,
+    );
+  }
+
   #sliceShown(pane: Pane, byUser: boolean): void {
     this.outlining.redraw();
+    const { role } = pane.facts;
+    if (isSlot(role) && pane.index === this.#lesionSlice(role)) this.#failedLesionSlice.delete(role);
     if (!byUser) return;
     this.timing.scrolled(pane.id);
     this.say(`${pane.facts.title}, slice ${pane.index + 1} of ${pane.count}`);
@@ -313,7 +327,8 @@ export class Desk {
   #imageFailed(pane: Pane, index: number): void {
     this.timing.record("image_error", { pane: pane.id, slice: index + 1 });
     this.say(`${pane.facts.title}: slice ${index + 1} cannot be shown.`);
-    if (isSlotFault(pane.facts.role) && pane.index === index) this.#failedLesionSlice.add(pane.facts.role);
+    const { role } = pane.facts;
+    if (isSlot(role) && index === this.#lesionSlice(role)) this.#failedLesionSlice.add(role);
   }
 
   setFocus(point: Vec3, from: Pane | null): void {

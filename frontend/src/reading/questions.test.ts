@@ -50,6 +50,11 @@ describe("answering", () => {
       cleared: true,
     });
   });
+  it("clears a probability, too", () => {
+    expect(
+      withAnswer({ call: "benign", probability: 20 }, "call", "metastasis").answers.probability,
+    ).toBeNull();
+  });
   it("keeps the confidence when the same call is given again", () => {
     expect(withAnswer({ call: "benign", confidence: 4 }, "call", "benign").answers.confidence).toBe(4);
   });

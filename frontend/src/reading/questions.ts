@@ -17,15 +17,20 @@ export const visibleQuestions = (questions: readonly Question[], answers: Answer
 export const isEmpty = (answer: Answer | undefined): boolean =>
   answer === undefined || answer === null || answer === "" || (Array.isArray(answer) && answer.length === 0);
 
-/** The answers after one was given. A changed call makes the old confidence meaningless, so it goes. */
+/** How sure the reader is, on whichever scale the study asks for. */
+const CERTAINTIES = ["confidence", "probability"];
+
+/** The answers after one was given. A changed call makes the old certainty meaningless, so it goes. */
 export function withAnswer(
   answers: Answers,
   id: string,
   value: Answer,
 ): { answers: Answers; cleared: boolean } {
   const next = { ...answers, [id]: value };
-  const cleared = id === "call" && answers.call !== value && !isEmpty(answers.confidence);
-  return { answers: cleared ? { ...next, confidence: null } : next, cleared };
+  if (id !== "call" || answers.call === value) return { answers: next, cleared: false };
+  const stale = CERTAINTIES.filter((name) => !isEmpty(answers[name]));
+  for (const name of stale) next[name] = null;
+  return { answers: next, cleared: stale.length > 0 };
 }
 
 const optionLabel = (question: Question, value: string): string =>

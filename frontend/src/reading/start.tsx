@@ -12,6 +12,7 @@ const send = (url: string, init: RequestInit): Promise<Response> => fetch(url, i
 
 function refuse(host: HTMLElement, reason: string): void {
   host.dataset.desk = "refused";
+  host.replaceChildren();
   render(
     <main class="refusal">
       <h1>This case cannot be opened</h1>
@@ -91,5 +92,6 @@ export async function startReadingRoom(host: HTMLElement | null, source: HTMLEle
   listen();
   const parsed: unknown = JSON.parse(source.textContent ?? "null");
   source.remove();
+  host.replaceChildren();
   await open(host, parsed, ports);
 }

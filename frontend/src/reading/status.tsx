@@ -73,7 +73,7 @@ export function Status({ desk }: { desk: Desk }) {
       <div role="alert">{alert === "" ? null : <p class="alert">{alert}</p>}</div>
       {save.kind === "signed-out" ? (
         <p>
-          <a href="/accounts/sign-in/" target="_blank" rel="noreferrer">
+          <a href="/accounts/login/" target="_blank" rel="noreferrer">
             Sign in in a new tab
           </a>{" "}
           <button type="button" class="button" onClick={() => desk.autosave.retryNow()}>

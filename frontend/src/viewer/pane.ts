@@ -30,6 +30,8 @@ export interface PaneEvents {
   onState: (pane: Pane) => void;
   onLook: (pane: Pane) => void;
   onImageError: (pane: Pane, index: number) => void;
+  /** Asked to try again where nothing could be mounted yet. */
+  onRetryEmpty: (pane: Pane) => void;
 }
 
 /** One image area: a cornerstone viewport, its overlay, its labels, and the state it is in. */
@@ -119,6 +121,7 @@ export class Pane {
   }
 
   async retry(): Promise<void> {
+    if (this.source === null) return this.#events.onRetryEmpty(this);
     this.#mounted = false;
     await this.show(this.#wanted);
   }

@@ -77,10 +77,14 @@ export class Viewer {
     if (this.#closed) return;
     this.#events.onNativeReady();
     if (this.#document.case.draft.document !== null) await this.#restoreSlices();
+    await this.#finish();
+    if (!this.#closed) this.#events.onAllReady();
+  }
+
+  /** Everything after the native panes; run again when missing images are asked for once more. */
+  async #finish(): Promise<void> {
     const failed = await this.#loadRest();
-    if (this.#closed) return;
-    await this.#openFused(failed);
-    this.#events.onAllReady();
+    if (!this.#closed) await this.#openFused(failed);
   }
 
   /** Sets the focus point and moves every linked pane but the one it came from. */
@@ -158,6 +162,7 @@ export class Viewer {
       onState: this.#events.onState,
       onLook: this.#events.onLook,
       onImageError: this.#events.onImageError,
+      onRetryEmpty: () => void this.#finish(),
       onSlice: (pane, byUser) => {
         this.#events.onSlice(pane, byUser);
         if (byUser) this.#scrolled(pane);
@@ -252,7 +257,7 @@ export class Viewer {
       const pane = this.panes.get(id as PaneId);
       const source = problem === null ? fusedSource(ct, plane) : null;
       if (pane === undefined) continue;
-      if (source === null) pane.say(problem ?? "Fusion is off: the CT has no geometry.");
+      if (source === null) pane.say(problem ?? "Fusion is off: the CT has no geometry.", "error");
       else
         await pane.open(
           source,
