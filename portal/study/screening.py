@@ -1,5 +1,6 @@
 """Criteria and decisions: each decision is a row of the log, a later one supersedes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -166,3 +167,11 @@ def decide(
         )
         note_act(study, actor, f"screening.{kind}", f"{kind}:{subject.code}", new=new)
     return row
+
+
+def decisions_of(study: Study, patient_ids: Sequence[int]) -> dict[int, str]:
+    """The current decision on each of these patients."""
+    rows = Screening.objects.filter(
+        study=study, patient__in=patient_ids, lesion__isnull=True, is_current=True
+    )
+    return dict(rows.values_list("patient_id", "decision"))

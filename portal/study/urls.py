@@ -1,0 +1,41 @@
+"""Addresses of the study pages and their API."""
+
+from django.urls import path
+
+from portal.study import cohort_pages, pages, screening_pages
+
+app_name = "study"
+HOME = "studies/<slug:study>/"
+PATIENT = f"{HOME}patients/<slug:patient>/"
+LESION = f"{HOME}lesions/<slug:lesion>/"
+urlpatterns = [
+    path("", pages.my_studies, name="mine"),
+    path("new-study/", pages.create, name="create"),
+    path("new-account/", pages.create_account, name="accounts"),
+    path(HOME, pages.home, name="home"),
+    path(f"{HOME}advance/", pages.advance, name="advance"),
+    path(f"{HOME}confirm/", pages.confirm, name="confirm"),
+    path(f"{HOME}protocol/", pages.protocol_page, name="protocol"),
+    path(f"{HOME}protocol/save/", pages.save_protocol, name="save_protocol"),
+    path(f"{HOME}settings/", pages.settings_page, name="settings"),
+    path(f"{HOME}members/", pages.members_page, name="members"),
+    path(f"{HOME}members/add/", pages.add_member, name="add_member"),
+    path(f"{HOME}members/<int:pk>/", pages.change_member, name="change_member"),
+    path(f"{HOME}patients/", cohort_pages.patient_list, name="patients"),
+    path(f"{HOME}new-patient/", cohort_pages.new_patient, name="new_patient"),
+    path(f"{HOME}cohort/", cohort_pages.cohort_csv, name="cohort"),
+    path(f"{HOME}cohort/template.csv", cohort_pages.cohort_template, name="cohort_template"),
+    path(PATIENT, cohort_pages.patient_page, name="patient"),
+    path(f"{PATIENT}new-lesion/", cohort_pages.new_lesion, name="new_lesion"),
+    path(f"{PATIENT}decide/", screening_pages.decide_patient, name="decide_patient"),
+    path(f"{HOME}lesions/", cohort_pages.lesion_list, name="lesions"),
+    path(LESION, cohort_pages.lesion_page, name="lesion"),
+    path(f"{LESION}series/", cohort_pages.choose_series, name="choose_series"),
+    path(f"{LESION}registration/", cohort_pages.confirm_registration, name="registration"),
+    path(f"{LESION}include/", cohort_pages.include, name="include"),
+    path(f"{LESION}decide/", screening_pages.decide_lesion, name="decide_lesion"),
+    path(f"{HOME}screening/", screening_pages.screening_page, name="screening"),
+    path(f"{HOME}screening/flow.svg", screening_pages.flow_diagram, name="flow"),
+    path(f"{HOME}criteria/", screening_pages.add_criterion, name="add_criterion"),
+    path(f"{HOME}criteria/<slug:criterion>/remove/", screening_pages.remove_criterion, name="remove_criterion"),
+]  # fmt: skip
