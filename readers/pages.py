@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.errors import StudyError
-from readers import reading
+from readers import reading, still
 from readers.amending import REASON_CODES
 from readers.doors import reader_view
 from readers.models import ReadingSession
@@ -108,6 +108,9 @@ def reopen(request: HttpRequest, reader: User, code: str) -> HttpResponse:
 @csp_update({"script-src": [WASM], "style-src": [UNSAFE_INLINE]})
 @reader_view("GET", "HEAD")
 def desk(request: HttpRequest, reader: User, code: str) -> HttpResponse:
-    case = reading.open_case(desk_case(reader, code), actor=reader, now=timezone.now())
+    assignment = desk_case(reader, code)
+    if request.GET.get("view") == "pictures":
+        return still.show(request, reader, assignment)
+    case = reading.open_case(assignment, actor=reader, now=timezone.now())
     context = {"case": case, "document": case.to_json(csrf_token=get_token(request))}
     return render(request, "readers/desk.html", context)

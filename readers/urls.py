@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from readers import api, images, pages, pictures
+from readers import api, images, pages, pictures, still
 
 app_name = "reading"
 CASE = "reading/cases/<slug:code>/"
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern] = [
     path("reading/sessions/<slug:code>/close/", pages.close, name="close"),
     path(CASE, pages.desk, name="desk"),
     path(f"{CASE}amend/", pages.reopen, name="amend"),
+    path(f"{CASE}answer/", still.answer, name="answer"),
     path(f"{CASE}document", api.document, name="document"),
     path(f"{CASE}draft", api.draft, name="draft"),
     path(f"{CASE}events", api.events, name="events"),

@@ -77,14 +77,19 @@ def make_read_lesion(study: Study, *, number: int = 1, patient=None):
 
 
 def make_reading_study(
-    code: str = "bone", *, n_lesions: int = 3, scale: str = "confidence", state: str = "READING"
+    code: str = "bone",
+    *,
+    n_lesions: int = 3,
+    scale: str = "confidence",
+    state: str = "READING",
+    parameters=None,
 ) -> Study:
     """A study in READING with a locked design, both questionnaires and included lesions."""
     study = make_study(code)
     boss = make_user("coordinator")
     for _ in range(n_lesions):
         make_read_lesion(study)
-    design = create_design(study, scale=scale, seed=7, actor=boss, now=NOW)
+    design = create_design(study, scale=scale, seed=7, parameters=parameters, actor=boss, now=NOW)
     lock_design(design, actor=boss, now=NOW)
     for task in ("read", "outline"):
         create_questionnaire(study, task, scale=scale, actor=boss, now=NOW)

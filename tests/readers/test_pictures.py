@@ -1,0 +1,138 @@
+"""Still pictures: what they draw, what they refuse, and the desk without script."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from django.http import QueryDict
+from django.test import Client
+from PIL import Image
+
+from portal.errors import Invalid
+from radiomics.image import Slice, Volume
+from readers import pictures
+from readers.models import Read
+from readers.pictures import coloured, fused, look_of, windowed
+from tests.cohort import make_user
+from tests.readers.builders import make_reading_study, start
+
+X, Y = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+
+
+def test_a_window_maps_its_bounds_to_black_and_white():
+    shares = windowed([[-200, 300, 800, 2000]], -200.0, 800.0)
+    assert coloured(shares, "grey")[0, :, 0].tolist() == [0, 128, 255, 255]
+    assert coloured(shares, "inverted")[0, :, 0].tolist() == [255, 128, 0, 0]
+
+
+def test_inferno_begins_black_and_ends_pale_yellow():
+    ends = coloured(np.array([[0.0, 1.0]]), "inferno")
+    # first and last entry of matplotlib's published table
+    assert ends[0].tolist() == [[0, 0, 3], [252, 254, 164]]
+
+
+def fusion(counts: float, *, opacity: float = 0.5, threshold: float = 10.0):
+    ct = Slice(np.array([[250.0]]), (0.0, 0.0, 0.0), X, Y, (1.0, 1.0))
+    spect = Volume(
+        np.full((2, 2, 2), counts), (-1.0, -1.0, -1.0), X, Y, (2.0, 2.0), 2.0,
+        np.array([[-1.0, -1.0, -1.0], [-1.0, -1.0, 1.0]]),
+    )  # fmt: skip
+    look = SimpleNamespace(opacity=opacity, threshold=threshold)
+    return fused(ct, spect, look, window=(-200.0, 800.0), top=1500.0)[0, 0].tolist()
+
+
+def test_below_the_threshold_the_ct_is_untouched():
+    assert fusion(149.0) == [115, 115, 115]
+
+
+def test_above_it_the_two_are_mixed_by_the_opacity():
+    over = coloured(np.array([[0.4]]), "inferno")[0, 0].astype(float)
+    assert fusion(600.0) == np.rint(0.5 * 115 + 0.5 * over).astype(int).tolist()
+    assert fusion(600.0, opacity=0.0) == [115, 115, 115]
+    assert fusion(600.0, opacity=1.0) == over.astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "role=PET",
+        "map=rainbow",
+        "slice=0",
+        "slice=x",
+        "slice=nan",
+        "opacity=1.1",
+        "threshold=51",
+        "lower=5&upper=5",
+        "lower=1e99",
+    ],
+)
+def test_a_look_out_of_range_is_refused(query):
+    with pytest.raises(Invalid):
+        look_of(QueryDict(query))
+
+
+pytestmark = pytest.mark.urls("tests.readers.urls")
+
+
+@pytest.fixture
+def case(db):
+    study = make_reading_study(parameters={"still_pictures": True})
+    return start(study).assignments.get(position=1)
+
+
+@pytest.fixture
+def client(case):
+    client = Client()
+    client.force_login(make_user("expert1"))
+    return client
+
+
+def form(**fields):
+    return {"version": "0", "key": "k", **fields}
+
+
+def test_a_case_that_is_not_on_the_desk_has_no_picture(case):
+    stranger = Client()
+    stranger.force_login(make_user("expert2"))
+    assert stranger.get(f"/reading/cases/{case.code}/picture.png").status_code == 404
+    assert stranger.get(f"/reading/cases/{case.code}/?view=pictures").status_code == 404
+
+
+def test_the_still_desk_shows_pictures_and_the_form(client, case):
+    page = client.get(f"/reading/cases/{case.code}/?view=pictures").content.decode()
+    assert f"/reading/cases/{case.code}/picture.png?role=CT&amp;slice=3" in page
+    assert "slice 3 of 5" in page
+    assert 'name="call"' in page
+    assert "<script" not in page
+
+
+def test_a_read_from_still_pictures_is_marked(client, case):
+    said = form(call="benign", confidence="4", submit="1")
+    answer = client.post(f"/reading/cases/{case.code}/answer/", said)
+    assert answer.status_code == 302
+    read = Read.objects.get(assignment=case)
+    assert (read.state, read.score, read.is_fallback_view) == ("submitted", 2, True)
+
+
+def test_an_incomplete_form_is_saved_and_comes_back_with_its_reason(client, case):
+    answer = client.post(f"/reading/cases/{case.code}/answer/", form(call="benign", submit="1"))
+    assert answer.status_code == 422
+    assert "missing or not valid" in answer.content.decode()
+    assert Read.objects.get(assignment=case).document["answers"]["call"] == "benign"
+
+
+def test_a_study_that_does_not_take_still_reads_says_so(db):
+    case = start(make_reading_study()).assignments.get(position=1)
+    client = Client()
+    client.force_login(make_user("expert1"))
+    assert client.get(f"/reading/cases/{case.code}/?view=pictures").status_code == 403
+    answer = client.post(f"/reading/cases/{case.code}/answer/", form(call="benign"))
+    assert answer.status_code == 403
+    assert not Read.objects.filter(version__gt=0).exists()
+
+
+def test_a_png_is_a_png():
+    pixels = coloured(np.array([[0.0, 1.0]]), "grey")
+    read = np.asarray(Image.open(io.BytesIO(pictures.png(pixels))))
+    assert read.tolist() == pixels.tolist()
