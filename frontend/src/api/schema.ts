@@ -60,15 +60,22 @@ export const object =
   (fields: Record<string, Check>, optional: Record<string, Check> = {}): Check =>
   (value, path) => {
     if (!isRecord(value)) return `${path}: an object expected`;
-    const unknown = Object.keys(value).find((key) => !(key in fields) && !(key in optional));
+    const checks = { ...fields, ...optional };
+    const unknown = Object.keys(value).find((key) => !(key in checks));
     if (unknown !== undefined) return `${path}.${unknown}: unknown field`;
-    for (const [key, check] of Object.entries({ ...fields, ...optional })) {
-      if (!(key in value)) {
-        if (key in optional) continue;
-        return `${path}.${key}: missing`;
-      }
-      const fault = check(value[key], `${path}.${key}`);
-      if (fault !== null) return fault;
-    }
-    return null;
+    const missing = Object.keys(fields).find((key) => !(key in value));
+    if (missing !== undefined) return `${path}.${missing}: missing`;
+    return firstFault(value, checks, path);
   };
+
+function firstFault(
+  value: Record<string, unknown>,
+  checks: Record<string, Check>,
+  path: string,
+): string | null {
+  for (const [key, item] of Object.entries(value)) {
+    const fault = checks[key]?.(item, `${path}.${key}`) ?? null;
+    if (fault !== null) return fault;
+  }
+  return null;
+}

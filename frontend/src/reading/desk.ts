@@ -32,6 +32,7 @@ export interface DeskPorts {
 /** Saves that must not wait for the quiet time. */
 type Urgency = "soon" | "now";
 
+const ANNOUNCE_MS = 500;
 const isSlot = (role: string): role is Slot => role === "CT" || role === "SPECT";
 
 /** One open case: what is shown, what was answered and drawn, and that none of it is lost. */
@@ -47,6 +48,7 @@ export class Desk {
   #closed = false;
   #failedLesionSlice = new Set<Slot>();
   #replayed = false;
+  #announcing = 0;
 
   constructor(document: CaseDocument, ports: DeskPorts) {
     this.document = document;
@@ -244,6 +246,7 @@ export class Desk {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    window.clearTimeout(this.#announcing);
     this.autosave.stop();
     this.outlining.detach();
     this.viewer?.dispose();
@@ -315,8 +318,17 @@ export class Desk {
     if (isSlot(role) && pane.index === this.#lesionSlice(role)) this.#failedLesionSlice.delete(role);
     if (!byUser) return;
     this.timing.scrolled(pane.id);
-    this.say(`${pane.facts.title}, slice ${pane.index + 1} of ${pane.count}`);
+    this.#saySlice(pane);
     this.changed();
+  }
+
+  /** Slices are announced at most twice a second: the last one of a burst. */
+  #saySlice(pane: Pane): void {
+    window.clearTimeout(this.#announcing);
+    this.#announcing = window.setTimeout(
+      () => this.say(`${pane.facts.title}, slice ${pane.index + 1} of ${pane.count}`),
+      ANNOUNCE_MS,
+    );
   }
 
   #lookChanged(): void {

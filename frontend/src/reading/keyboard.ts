@@ -9,6 +9,9 @@ const isTextField = (target: EventTarget | null): boolean =>
   target instanceof HTMLSelectElement ||
   (target instanceof HTMLInputElement && TEXT_TYPES.has(target.type));
 
+/** What works even while text is typed. */
+const IN_TEXT = new Set(["save", "submit"]);
+
 /** Keys that move a radio group or press a button belong to the browser while a control has the focus. */
 const CONTROL_KEYS = /^(Arrow|Enter$| $|Home$|End$|Page)/;
 
@@ -19,20 +22,26 @@ function scopesFor(desk: Desk, target: EventTarget | null): Scope[] {
   return inPane || onPage ? ["pane", "form", "desk"] : ["form", "pane", "desk"];
 }
 
+/** Whether a press belongs to the browser or to an open dialog instead of the desk. */
+function isElsewhere(desk: Desk, event: KeyboardEvent): boolean {
+  const { dialog } = desk.state;
+  if (dialog !== null) return !(event.key === "?" && dialog === "help");
+  const { target } = event;
+  const isCtrl = event.ctrlKey || event.metaKey;
+  if (isTextField(target) || isCtrl) return !isCtrl;
+  const inControl = target instanceof Element && target.closest("button, input, a, summary") !== null;
+  return inControl && CONTROL_KEYS.test(event.key);
+}
+
 /** Connects the keyboard to the commands; returns the way to disconnect. */
 export function attachKeyboard(desk: Desk): () => void {
   const table = assignKeys(desk.case.preferences.keys);
   const abort = new AbortController();
   const onKey = (event: KeyboardEvent): void => {
-    if (desk.state.dialog !== null && !(event.key === "?" && desk.state.dialog === "help")) return;
-    if (isTextField(event.target) && !(event.ctrlKey || event.metaKey)) return;
-    const control =
-      event.target instanceof Element && event.target.closest("button, input, a, summary") !== null;
-    if (control && CONTROL_KEYS.test(event.key) && !event.ctrlKey) return;
+    if (isElsewhere(desk, event)) return;
     const command = commandOf(event, scopesFor(desk, event.target), table, desk.case.preferences.single_keys);
     const run = command === null ? undefined : COMMANDS[command];
-    if (run === undefined || (isTextField(event.target) && command !== "save" && command !== "submit"))
-      return;
+    if (run === undefined || (isTextField(event.target) && !IN_TEXT.has(command ?? ""))) return;
     event.preventDefault();
     run(desk);
   };

@@ -3,10 +3,10 @@ import type { Vec3 } from "../api/types.ts";
 import { affineOf, affineText, applyAffine, canvasScale, pixelsPerMm, scaleAffine } from "./affine.ts";
 
 /** A 400 px pane that fits 512 mm: the corner of the pane is world (−250, −250). */
-const fit = ([x, y]: Vec3): [number, number] => [(x + 250) * 0.8, (y + 250) * 0.8];
+const fitted = ([x, y]: Vec3): [number, number] => [(x + 250) * 0.8, (y + 250) * 0.8];
 
 describe("the affine map of a pane", () => {
-  const affine = affineOf(fit);
+  const affine = affineOf(fitted);
 
   it("puts the first CT pixel's centre at (0.78125, 0.78125)", () => {
     const [x, y] = applyAffine(affine, [-249.0234375, -249.0234375, 30]);
@@ -20,8 +20,8 @@ describe("the affine map of a pane", () => {
       [249, -249, 102.5],
     ] as Vec3[]) {
       const [x, y] = applyAffine(affine, point);
-      expect(x).toBeCloseTo(fit(point)[0], 9);
-      expect(y).toBeCloseTo(fit(point)[1], 9);
+      expect(x).toBeCloseTo(fitted(point)[0], 9);
+      expect(y).toBeCloseTo(fitted(point)[1], 9);
     }
   });
   it("knows how many pixels a millimetre covers", () => {
@@ -36,15 +36,15 @@ describe("the affine map of a pane", () => {
 });
 
 describe("a viewport whose canvas coordinates are divided by the device pixel ratio", () => {
-  const halved = affineOf((point) => fit(point).map((value) => value / 2));
+  const halved = affineOf((point) => fitted(point).map((value) => value / 2));
 
   it("is found out by the point in the middle", () => {
     expect(canvasScale(halved, [0, 0, 30], [400, 400])).toBeCloseTo(2, 9);
-    expect(canvasScale(affineOf(fit), [0, 0, 30], [400, 400])).toBe(1);
+    expect(canvasScale(affineOf(fitted), [0, 0, 30], [400, 400])).toBe(1);
   });
   it("is put right", () => {
     const [x, y] = applyAffine(scaleAffine(halved, 2), [18, 70, 30]);
-    expect(x).toBeCloseTo(fit([18, 70, 30])[0], 9);
-    expect(y).toBeCloseTo(fit([18, 70, 30])[1], 9);
+    expect(x).toBeCloseTo(fitted([18, 70, 30])[0], 9);
+    expect(y).toBeCloseTo(fitted([18, 70, 30])[1], 9);
   });
 });

@@ -3,7 +3,8 @@ import type { SeriesDocument } from "../api/types.ts";
 import { imageIdOf } from "./metadata.ts";
 import { bufferType } from "./pixel_type.ts";
 
-const PAUSES_MS = [500, 1000, 2000];
+/** Three tries, with these pauses before each. */
+const PAUSES_MS = [0, 500, 1000];
 const IN_FLIGHT = 6;
 const REQUEST = { priority: 0, requestType: Enums.RequestType.Interaction };
 
@@ -81,22 +82,29 @@ export class ImageLoader {
   }
 
   async #tryThrice(imageId: string): Promise<void> {
-    const expected = this.#expected.get(imageId);
     let status = 0;
-    for (const wait of PAUSES_MS) {
+    for (const [attempt, wait] of PAUSES_MS.entries()) {
+      if (attempt > 0) await pause(wait);
       if (this.#closed) return;
-      try {
-        const targetBuffer = { type: expected?.type ?? "Float32Array" };
-        const image = await imageLoader.loadAndCacheImage(imageId, { ...REQUEST, targetBuffer } as never);
-        if (image.getPixelData().length !== expected?.pixels) throw new ImageError(0);
-        return;
-      } catch (error) {
-        status = statusOf(error);
-        if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId, { force: true });
-        if (status === 401) break;
-      }
-      if (wait !== PAUSES_MS.at(-1)) await pause(wait);
+      const failure = await this.#tryOnce(imageId);
+      if (failure === null) return;
+      status = failure;
+      if (status === 401) break;
     }
     throw new ImageError(status);
+  }
+
+  /** Null on success, else the HTTP status; a body of the wrong length counts as no image. */
+  async #tryOnce(imageId: string): Promise<number | null> {
+    const expected = this.#expected.get(imageId);
+    const targetBuffer = { type: expected?.type ?? "Float32Array" };
+    try {
+      const image = await imageLoader.loadAndCacheImage(imageId, { ...REQUEST, targetBuffer } as never);
+      if (image.getPixelData().length === expected?.pixels) return null;
+      throw new ImageError(0);
+    } catch (error) {
+      if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId, { force: true });
+      return statusOf(error);
+    }
   }
 }

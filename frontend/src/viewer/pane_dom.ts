@@ -43,6 +43,19 @@ function cover(retry: () => void): {
   return { element, text, button };
 }
 
+function publishSlice(
+  root: HTMLElement,
+  facts: PaneFacts,
+  index: number,
+  count: number,
+  plane: SlicePlane,
+): void {
+  root.dataset.slice = String(index + 1);
+  root.dataset.plane = JSON.stringify(plane.position);
+  if (plane.image !== null) root.dataset.image = `${plane.image.sop_instance_uid}|${plane.image.frame}`;
+  root.setAttribute("aria-label", count > 1 ? `${facts.title}, slice ${index + 1} of ${count}` : facts.title);
+}
+
 /** The elements of one pane; text is only ever built from role, slice and window. */
 export function buildPaneDom(facts: PaneFacts, retry: () => void): PaneDom {
   const root = make("section", "pane");
@@ -78,16 +91,9 @@ export function buildPaneDom(facts: PaneFacts, retry: () => void): PaneDom {
       button.hidden = state !== "error";
     },
     label: (index, count, plane, current, fused) => {
-      root.dataset.slice = String(index + 1);
-      root.dataset.plane = JSON.stringify(plane.position);
-      if (plane.image !== null) root.dataset.image = `${plane.image.sop_instance_uid}|${plane.image.frame}`;
-      const zoom = `${current.zoom.toFixed(1)}×`;
+      publishSlice(root, facts, index, count, plane);
       slice.textContent = count > 1 ? `${index + 1} / ${count}` : "";
-      look.textContent = `${fused ? fusedText(current) : windowText(current, facts.role)}  ${zoom}`;
-      root.setAttribute(
-        "aria-label",
-        count > 1 ? `${facts.title}, slice ${index + 1} of ${count}` : facts.title,
-      );
+      look.textContent = `${fused ? fusedText(current) : windowText(current, facts.role)}  ${current.zoom.toFixed(1)}×`;
     },
     letter: (letters) => {
       for (const [edge, span] of edges) span.textContent = letters[edge];

@@ -59,41 +59,52 @@ function applyDrag(pane: Pane, drag: Drag, dx: number, dy: number): void {
   else dragScroll(pane, drag, dy);
 }
 
+const startDrag = ({ pointerId, clientX, clientY }: PointerEvent, taken: boolean, tool: Tool): Drag => ({
+  pointer: pointerId,
+  x: clientX,
+  y: clientY,
+  moved: false,
+  taken,
+  tool,
+  left: 0,
+});
+
+function worldUnder(pane: Pane, event: MouseEvent): Vec3 {
+  const box = pane.dom.stage.getBoundingClientRect();
+  return pane.toWorld([event.clientX - box.left, event.clientY - box.top]);
+}
+
+/** The wheel scrolls by one slice a notch; the menu of the right button would be in the way of zooming. */
+function attachRest(pane: Pane, taker: PointerTaker, signal: AbortSignal): void {
+  const { root } = pane.dom;
+  const onWheel = (event: WheelEvent): void => {
+    event.preventDefault();
+    if (event.deltaY !== 0) pane.scroll(-Math.sign(event.deltaY));
+  };
+  root.addEventListener("wheel", onWheel, { signal, passive: false });
+  root.addEventListener("contextmenu", (event) => event.preventDefault(), { signal });
+  root.addEventListener("focus", () => taker.activate(pane), { signal });
+}
+
 /** Connects mouse, pen and touch on one pane; returns the way to disconnect. */
 export function attachPointer(pane: Pane, taker: PointerTaker): () => void {
-  const { root, stage } = pane.dom;
+  const { root } = pane.dom;
   const abort = new AbortController();
   const { signal } = abort;
   let drag: Drag | null = null;
-  const worldAt = (event: MouseEvent): Vec3 => {
-    const box = stage.getBoundingClientRect();
-    return pane.toWorld([event.clientX - box.left, event.clientY - box.top]);
-  };
+  const worldAt = (event: MouseEvent): Vec3 => worldUnder(pane, event);
   const down = (event: PointerEvent): void => {
     if (event.target instanceof HTMLButtonElement) return;
     taker.activate(pane);
     root.focus({ preventScroll: true });
     if (pane.affine === null) return;
     root.setPointerCapture(event.pointerId);
-    const taken = event.button === 0 && taker.takes(pane);
-    const tool = toolOf(event, taker.tool());
-    drag = {
-      pointer: event.pointerId,
-      x: event.clientX,
-      y: event.clientY,
-      moved: false,
-      taken,
-      tool,
-      left: 0,
-    };
-    if (taken) taker.down(pane, worldAt(event), event);
+    drag = startDrag(event, event.button === 0 && taker.takes(pane), toolOf(event, taker.tool()));
+    if (drag.taken) taker.down(pane, worldAt(event), event);
     event.preventDefault();
   };
   const move = (event: PointerEvent): void => {
-    if (drag === null || event.pointerId !== drag.pointer) {
-      if (pane.affine !== null && taker.takes(pane)) taker.move(pane, worldAt(event), event);
-      return;
-    }
+    if (drag === null || event.pointerId !== drag.pointer) return;
     const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
     if (!drag.moved && Math.hypot(dx, dy) < CLICK_PX && !drag.taken) return;
     drag.moved = true;
@@ -108,20 +119,10 @@ export function attachPointer(pane: Pane, taker: PointerTaker): () => void {
     if (ended.taken) taker.up(pane, worldAt(event), event);
     else if (!ended.moved && event.button === 0) taker.click(pane, worldAt(event));
   };
-  let wheel = 0;
-  const onWheel = (event: WheelEvent): void => {
-    event.preventDefault();
-    wheel += Math.sign(event.deltaY);
-    const by = Math.trunc(wheel);
-    wheel -= by;
-    if (by !== 0) pane.scroll(-by);
-  };
   root.addEventListener("pointerdown", down, { signal });
   root.addEventListener("pointermove", move, { signal });
   root.addEventListener("pointerup", up, { signal });
   root.addEventListener("pointercancel", up, { signal });
-  root.addEventListener("wheel", onWheel, { signal, passive: false });
-  root.addEventListener("contextmenu", (event) => event.preventDefault(), { signal });
-  root.addEventListener("focus", () => taker.activate(pane), { signal });
+  attachRest(pane, taker, signal);
   return () => abort.abort();
 }
