@@ -17,7 +17,7 @@ PREFERENCES: dict[str, Any] = {
     "single_keys": True,
     "keys": {},
 }
-CHOICES = {
+CHOICES: dict[str, set[Any]] = {
     "backend": {"auto", "cpu", "gpu"},
     "layout": {"six", "pair", "axial", "single", None},
     "text_size": {"normal", "large"},

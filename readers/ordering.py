@@ -50,7 +50,8 @@ def spaced(order: Sequence[Item], group_of: Callable[[Item], str], *, gap: int) 
     Each place takes the first waiting item whose group is far enough back; what is left at the end
     goes to the nearest earlier place that suits it.
     """
-    waiting, placed = list(order), []
+    waiting = list(order)
+    placed: list[Item] = []
     while waiting:
         recent = {group_of(item) for item in placed[max(0, len(placed) - gap + 1) :]}
         fitting = next((i for i, x in enumerate(waiting) if group_of(x) not in recent), None)

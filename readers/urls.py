@@ -2,9 +2,10 @@
 
 from django.urls import URLPattern, path
 
-from readers import api, images, pages, pictures, still
+from readers import api, board_pages, images, pages, pictures, still
 
 app_name = "reading"
+BOARD = "studies/<slug:study>/readers/"
 CASE = "reading/cases/<slug:code>/"
 
 urlpatterns: list[URLPattern] = [
@@ -21,6 +22,12 @@ urlpatterns: list[URLPattern] = [
     path(f"{CASE}events", api.events, name="events"),
     path(f"{CASE}submit", api.submit, name="submit"),
     path(f"{CASE}reopen", api.reopen, name="reopen"),
+    path(BOARD, board_pages.board_page, name="board"),
+    path(f"{BOARD}design/", board_pages.design_page, name="design"),
+    path(f"{BOARD}lock/", board_pages.lock_page, name="lock"),
+    path(f"{BOARD}plan/", board_pages.plan_page, name="plan"),
+    path(f"{BOARD}missing/<slug:code>/", board_pages.missing_page, name="missing"),
+    path(f"{BOARD}reopen/<slug:code>/", board_pages.reopen_page, name="unlock"),
     path(f"{CASE}picture.png", pictures.picture, name="picture"),
     path(f"{CASE}dicomweb/<path:rest>", images.dicomweb, name="dicomweb"),
 ]

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 
 from portal.accounts.models import User
 from portal.errors import NotFound
 from portal.study.models import State
-from readers.models import Assignment, ReadingSession
+from readers.models import Assignment, ReadingSession, ReadingSessionQuerySet
 from readers.sessions import NOT_YOURS
 
 TASK_RIGHTS = {"read": "can_read", "outline": "can_draw"}
@@ -26,7 +26,7 @@ def still_may(user: User) -> Q:
     return allowed
 
 
-def sessions_of(user: User) -> QuerySet[ReadingSession]:
+def sessions_of(user: User) -> ReadingSessionQuerySet:
     """The reader's own sessions of studies that are being read."""
     return (
         ReadingSession.objects.of_reader(user)
