@@ -100,18 +100,28 @@ def headers(columns: Columns, sort: str) -> tuple[Header, ...]:
     return tuple(made)
 
 
-def listing(request: HttpRequest, rows: QuerySet[Any, Any], columns: Columns) -> Listing:
-    """One page of `rows` as the address asks for; what it asks beyond the allow-list is ignored."""
-    choices = chosen_filters(request, columns)
-    text = request.GET.get("q", "").strip()[:80]
-    for choice in choices:
+def narrowed(
+    request: HttpRequest, rows: QuerySet[Any, Any], columns: Columns
+) -> QuerySet[Any, Any]:
+    """`rows` as the address asks for; what it asks beyond the allow-list is ignored."""
+    for choice in chosen_filters(request, columns):
         if choice.value:
             rows = rows.filter(columns.filters[choice.name].options[choice.value])
-    sort = request.GET.get("sort", "")
-    ordered = rows.filter(searched(columns, text)).order_by(*order_of(columns, sort))
+    text, sort = search_text(request), request.GET.get("sort", "")
+    return rows.filter(searched(columns, text)).order_by(*order_of(columns, sort))
+
+
+def search_text(request: HttpRequest) -> str:
+    return request.GET.get("q", "").replace("\0", "").strip()[:80]
+
+
+def listing(request: HttpRequest, rows: QuerySet[Any, Any], columns: Columns) -> Listing:
+    """One page of the rows asked for, with the headings and filters that the page shows."""
+    choices, text = chosen_filters(request, columns), search_text(request)
+    pages = Paginator(narrowed(request, rows, columns), PAGE_ROWS)
     return Listing(
-        page=Paginator(ordered, PAGE_ROWS).get_page(request.GET.get("page")),
-        headers=headers(columns, sort),
+        page=pages.get_page(request.GET.get("page")),
+        headers=headers(columns, request.GET.get("sort", "")),
         choices=choices,
         search=text,
         is_searchable=bool(columns.search),

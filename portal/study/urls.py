@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from portal.study import cohort_pages, pages, screening_pages
+from portal.roles import rule
+from portal.study import api, cohort_pages, pages, screening_pages
 
 app_name = "study"
 HOME = "studies/<slug:study>/"
 PATIENT = f"{HOME}patients/<slug:patient>/"
 LESION = f"{HOME}lesions/<slug:lesion>/"
+API = "api/v1/studies/"
+API_STUDY = f"{API}<slug:study>/"
+API_LESION = f"{API_STUDY}lesions/<slug:lesion>/"
 urlpatterns = [
     path("", pages.my_studies, name="mine"),
     path("new-study/", pages.create, name="create"),
@@ -38,4 +42,21 @@ urlpatterns = [
     path(f"{HOME}screening/flow.svg", screening_pages.flow_diagram, name="flow"),
     path(f"{HOME}criteria/", screening_pages.add_criterion, name="add_criterion"),
     path(f"{HOME}criteria/<slug:criterion>/remove/", screening_pages.remove_criterion, name="remove_criterion"),
+    path(API, rule("signed_in")(api.Studies.as_view()), name="api_studies"),
+    path(API_STUDY, api.OneStudy.as_view(), name="api_study"),
+    path(f"{API_STUDY}protocol/", api.Protocol.as_view(), name="api_protocol"),
+    path(f"{API_STUDY}checklist/", api.Checklist.as_view(), name="api_checklist"),
+    path(f"{API_STUDY}advance/", api.Advance.as_view(), name="api_advance"),
+    path(f"{API_STUDY}members/", api.Members.as_view(), name="api_members"),
+    path(f"{API_STUDY}cohort/", api.Cohort.as_view(), name="api_cohort"),
+    path(f"{API_STUDY}patients/", api.Patients.as_view(), name="api_patients"),
+    path(f"{API_STUDY}patients/<slug:patient>/", api.OnePatient.as_view(), name="api_patient"),
+    path(f"{API_STUDY}lesions/", api.Lesions.as_view(), name="api_lesions"),
+    path(API_LESION, api.OneLesion.as_view(), name="api_lesion"),
+    path(f"{API_LESION}series/", api.LesionSeries.as_view(), name="api_lesion_series"),
+    path(f"{API_LESION}registration/", api.LesionRegistration.as_view(), name="api_registration"),
+    path(f"{API_LESION}include/", api.LesionInclusion.as_view(), name="api_include"),
+    path(f"{API_STUDY}criteria/", api.Criteria.as_view(), name="api_criteria"),
+    path(f"{API_STUDY}screening/", api.ScreeningLog.as_view(), name="api_screening"),
+    path(f"{API_STUDY}screening/flow/", api.Flow.as_view(), name="api_flow"),
 ]  # fmt: skip
