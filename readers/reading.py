@@ -89,7 +89,9 @@ def require_on_desk(case: Assignment, actor: User) -> None:
     if case.session.reader_id != actor.pk:
         raise NotFound(NOT_YOURS)
     if case.session.state != ReadingSession.State.OPEN:
-        raise Locked("This session is not open; nothing of it can be changed.")
+        raise Locked(
+            "This session is not open; nothing of it can be changed.", extra={"state": case.state}
+        )
     if case.state not in {Assignment.State.ASSIGNED, Assignment.State.DRAFT}:
         raise Locked(
             "This case is submitted; reopen it with a reason to change it.",
