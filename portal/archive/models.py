@@ -124,9 +124,8 @@ class Series(models.Model):
     volume_reason = models.TextField(blank=True)
     # origin_mm, row_direction, column_direction, spacing_mm, slice_spacing_mm, thickness_mm, positions_mm
     geometry = models.JSONField(default=dict)
-    # rows, columns, bits_allocated, bits_stored, high_bit, signed, samples, photometric
+    # what the viewer calls the pixel description
     pixel = models.JSONField(default=dict)
-    # maximum, minimum, p999_positive, windows [[centre, width]]
     values = models.JSONField(default=dict)
     unit = models.CharField(max_length=8, blank=True)
     transfer_syntax_uid = models.CharField(max_length=64)

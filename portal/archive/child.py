@@ -1,0 +1,65 @@
+"""The ingest child: reads hostile bytes under limits, one JSON line in, one out; knows no Django."""
+
+import json
+import os
+import resource
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from portal.archive import limits
+from portal.archive.reading import read
+from portal.archive.refusals import Refusal
+
+
+def restrain() -> None:
+    """Memory, file size, open files, no core, low priority; it ends when its standard input does."""
+    resource.setrlimit(resource.RLIMIT_AS, (limits.CHILD_MEMORY, limits.CHILD_MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.MAX_PIXEL_BYTES, limits.MAX_PIXEL_BYTES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits.CHILD_OPEN_FILES, limits.CHILD_OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(5)
+
+
+def allow_cpu() -> None:
+    """Give the next file its CPU seconds."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + limits.CHILD_CPU_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+
+
+def answer(request: dict[str, str]) -> dict[str, Any]:
+    """One file's outcome; any fault of a damaged file is one refusal."""
+    try:
+        return {"ok": True, **read(Path(request["path"]), Path(request["spool"]))}
+    except Refusal as refusal:
+        return {
+            "ok": False,
+            "code": refusal.code,
+            "reason": refusal.reason,
+            "sentence": refusal.sentence,
+        }
+    except MemoryError:
+        stopped = Refusal("stopped")
+    except Exception:  # noqa: BLE001  pydicom and the decoders raise almost anything on damaged files
+        stopped = Refusal("header")
+    return {
+        "ok": False,
+        "code": stopped.code,
+        "reason": stopped.reason,
+        "sentence": stopped.sentence,
+    }
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    restrain()
+    for line in sys.stdin:
+        allow_cpu()
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

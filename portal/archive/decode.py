@@ -1,0 +1,122 @@
+"""Frames of a data set: the stored fragments where compressed, and native little-endian bytes always."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID
+
+from portal.archive import limits
+from portal.archive.prescan import EXPLICIT_BE
+from portal.archive.refusals import Refusal
+
+PLUGINS = {
+    "1.2.840.10008.1.2.5": "pydicom",
+    "1.2.840.10008.1.2.4.90": "pylibjpeg",
+    "1.2.840.10008.1.2.4.91": "pylibjpeg",
+    "1.2.840.10008.1.2.4.201": "pylibjpeg",
+    "1.2.840.10008.1.2.4.202": "pylibjpeg",
+    "1.2.840.10008.1.2.4.203": "pylibjpeg",
+    "1.2.840.10008.1.2.4.80": "pyjpegls",
+    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    "1.2.840.10008.1.2.4.57": "gdcm",
+    "1.2.840.10008.1.2.4.70": "gdcm",
+    "1.2.840.10008.1.2.4.50": "pillow",
+    "1.2.840.10008.1.2.4.51": "pillow",
+}
+FRAGILE = {"1.2.840.10008.1.2.4.51"}  # 12-bit JPEG Extended: no decoder here reads it
+LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+PIXELS = ("Rows", "Columns", "BitsAllocated")
+
+
+@dataclass(frozen=True)
+class Shape:
+    rows: int
+    columns: int
+    frames: int
+    samples: int
+    bits: int
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.rows * self.columns * self.samples * self.bits // 8
+
+
+def shape_of(ds: Dataset) -> Shape:
+    """Sizes as the header claims them, checked before anything is decoded."""
+    for keyword in PIXELS:
+        if ds.get(keyword) is None:
+            raise Refusal("no_image", keyword=keyword)
+    rows, columns = int(ds.Rows), int(ds.Columns)
+    raw = ds.get("NumberOfFrames")
+    frames = 1 if raw in (None, "") else int(raw)
+    samples, bits = int(ds.get("SamplesPerPixel", 1) or 1), int(ds.BitsAllocated)
+    total = rows * columns * frames * samples * max(bits, 8) // 8
+    fits = 1 <= rows <= limits.MAX_SIDE and 1 <= columns <= limits.MAX_SIDE
+    if not fits or not 1 <= frames <= limits.MAX_FRAMES or total > limits.MAX_PIXEL_BYTES:
+        raise Refusal("sizes", r=rows, c=columns, f=frames)
+    return Shape(rows, columns, frames, samples, bits)
+
+
+def native_frames(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
+    """Each frame as in Explicit VR Little Endian, in source order."""
+    if not UID(syntax).is_compressed or syntax == "1.2.840.10008.1.2.1.99":
+        yield from sliced(ds, syntax, shape)
+        return
+    try:
+        decoder = get_decoder(UID(syntax))
+    except NotImplementedError:
+        raise Refusal("syntax", name=UID(syntax).name) from None
+    number = 0
+    try:
+        for array, _ in decoder.iter_array(ds, raw=True, decoding_plugin=PLUGINS.get(syntax, "")):
+            number += 1
+            order = array.dtype.newbyteorder("<")
+            yield np.ascontiguousarray(array).astype(order, copy=False).tobytes()
+    except Refusal:
+        raise
+    except Exception as error:
+        if number == 0 and syntax in FRAGILE:
+            raise Refusal("syntax", name=UID(syntax).name) from error
+        raise Refusal("frame", k=number + 1) from error
+
+
+def sliced(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
+    data, size = ds.PixelData, shape.frame_bytes
+    wanted = size * shape.frames
+    if shape.bits == 1:
+        wanted = -(-shape.rows * shape.columns * shape.frames // 8)
+        if len(data) < wanted:
+            raise Refusal("short_pixels", m=len(data), n=wanted)
+        yield from one_bit(data, shape)
+        return
+    if len(data) < wanted:
+        raise Refusal("short_pixels", m=len(data), n=wanted)
+    for k in range(shape.frames):
+        frame = data[k * size : (k + 1) * size]
+        if syntax == EXPLICIT_BE and shape.bits > 8:
+            frame = (
+                np.frombuffer(frame, dtype=f">u{shape.bits // 8}")
+                .astype(f"<u{shape.bits // 8}")
+                .tobytes()
+            )
+        yield frame
+
+
+def one_bit(data: bytes, shape: Shape) -> Iterator[bytes]:
+    """Packed one-bit frames that begin on whole bytes of their own, as each is stored here."""
+    bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little")
+    size = shape.rows * shape.columns
+    for k in range(shape.frames):
+        yield np.packbits(bits[k * size : (k + 1) * size], bitorder="little").tobytes()
+
+
+def stored_frames(ds: Dataset, shape: Shape) -> list[bytes]:
+    """The compressed frames as they came."""
+    try:
+        return list(generate_frames(ds.PixelData, number_of_frames=shape.frames))
+    except (ValueError, RuntimeError) as error:
+        raise Refusal("frame", k=1) from error

@@ -1,0 +1,172 @@
+"""Where slices lie in the patient: signed NM stacking, sorted CT and PT stacks, and what is wrong with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset
+
+FloatArray = npt.NDArray[np.float64]
+UNIT_TOLERANCE = 1e-3
+STEP_TOLERANCE_MM = 0.1
+TILT_COSINE = float(np.cos(np.deg2rad(1.0)))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Position, orientation and spacing of one single-frame image, as its header says."""
+
+    position: tuple[float, float, float]
+    orientation: tuple[float, ...]
+    spacing: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Canonical geometry: `order` puts source images or frames in ascending order along the normal.
+
+    `problem` names why it is no volume (`geometry`) or must be confirmed (`geometry_to_confirm`), '' if neither.
+    """
+
+    order: tuple[int, ...]
+    positions: tuple[tuple[float, float, float], ...]
+    slice_spacing: float
+    problem: str = ""
+    sentence: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def numbers(values: Any, count: int) -> tuple[float, ...] | None:
+    try:
+        found = tuple(float(v) for v in values)
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == count and all(np.isfinite(found)) else None
+
+
+def plane(ds: Dataset) -> Frame | None:
+    """Position, orientation and spacing of a data set or detector item; None where any is missing."""
+    position = numbers(ds.get("ImagePositionPatient"), 3)
+    orientation = numbers(ds.get("ImageOrientationPatient"), 6)
+    spacing = numbers(ds.get("PixelSpacing"), 2)
+    if position is None or orientation is None or spacing is None:
+        return None
+    return Frame((position[0], position[1], position[2]), orientation, (spacing[0], spacing[1]))
+
+
+def is_sound(frame: Frame) -> bool:
+    """Directions of unit length at right angles, spacings positive."""
+    r, c = np.asarray(frame.orientation[:3]), np.asarray(frame.orientation[3:])
+    unit = (
+        abs(np.linalg.norm(r) - 1) < UNIT_TOLERANCE and abs(np.linalg.norm(c) - 1) < UNIT_TOLERANCE
+    )
+    return bool(unit and abs(r @ c) < UNIT_TOLERANCE and min(frame.spacing) > 0)
+
+
+def normal_of(frame: Frame) -> FloatArray:
+    return np.cross(np.asarray(frame.orientation[:3]), np.asarray(frame.orientation[3:]))
+
+
+def described(
+    frame: Frame, positions: FloatArray, slice_spacing: float, thickness: Any
+) -> dict[str, Any]:
+    """What a series row stores."""
+    thick = numbers([thickness], 1)
+    return {
+        "origin_mm": positions[0].tolist(),
+        "row_direction": list(frame.orientation[:3]),
+        "column_direction": list(frame.orientation[3:]),
+        "spacing_mm": list(frame.spacing),
+        "slice_spacing_mm": slice_spacing,
+        "thickness_mm": thick[0] if thick else None,
+        "positions_mm": positions.tolist(),
+    }
+
+
+def no_volume(n: int, problem: str, sentence: str) -> Stack:
+    return Stack(tuple(range(n)), (), 0.0, problem, sentence)
+
+
+def stack_of_nm(ds: Dataset, n_frames: int) -> Stack:
+    """RECON TOMO: p_k = IPP + (k - 1) s n with signed s; negative s reverses the frames."""
+    items = ds.get("DetectorInformationSequence") or []
+    item = items[0] if len(items) else None
+    merged = Dataset()
+    for name in ("ImagePositionPatient", "ImageOrientationPatient"):
+        value = item.get(name) if item is not None else None
+        if value:
+            setattr(merged, name, value)
+    merged.PixelSpacing = ds.get("PixelSpacing")
+    frame = plane(merged)
+    if frame is None or not is_sound(frame):
+        return no_volume(
+            n_frames, "geometry", "The file does not say where its slices lie in the patient."
+        )
+    signed = numbers([ds.get("SpacingBetweenSlices")], 1)
+    if signed is None or signed[0] == 0:
+        why = "The distance between slices is missing. Look at it fused on the CT and confirm it."
+        return no_volume(n_frames, "geometry_to_confirm", why)
+    vector = ds.get("SliceVector")
+    listed = None if vector is None else [int(v) for v in np.atleast_1d(vector)]
+    if listed is not None and listed != list(range(1, n_frames + 1)):
+        why = "The slices are numbered in an unusual order. Look at it fused on the CT and confirm it."
+        return no_volume(n_frames, "geometry_to_confirm", why)
+    steps = np.arange(n_frames)[:, None] * signed[0] * normal_of(frame)
+    positions = np.asarray(frame.position) + steps
+    order = range(n_frames) if signed[0] > 0 else range(n_frames - 1, -1, -1)
+    ascending = positions[list(order)]
+    values = described(frame, ascending, abs(signed[0]), ds.get("SliceThickness"))
+    return Stack(tuple(order), tuple(map(tuple, ascending.tolist())), abs(signed[0]), values=values)
+
+
+def stack_of_slices(frames: Sequence[Frame], thickness: Any) -> Stack:
+    """CT and PT: sorted along the normal; irregular, tilted or repeated positions must be confirmed."""
+    first = frames[0]
+    if not all(is_sound(f) for f in frames):
+        return no_volume(
+            len(frames), "geometry", "The file does not say where its slices lie in the patient."
+        )
+    if any(not np.allclose(f.orientation, first.orientation, atol=1e-4) for f in frames):
+        why = "The slices have several orientations. Look at it fused on the CT and confirm it."
+        return no_volume(len(frames), "geometry_to_confirm", why)
+    n = normal_of(first)
+    places = np.asarray([f.position for f in frames])
+    along = places @ n
+    order = np.argsort(along, kind="stable")
+    positions, along = places[order], along[order]
+    steps = np.diff(along)
+    spacing = float(np.median(steps)) if steps.size else 1.0
+    problem, sentence = irregularity(positions, steps, spacing, n)
+    values = described(first, positions, spacing if spacing > 0 else 1.0, thickness)
+    return Stack(
+        tuple(int(i) for i in order),
+        tuple(map(tuple, positions.tolist())),
+        spacing,
+        problem,
+        sentence,
+        values,
+    )
+
+
+def irregularity(
+    positions: FloatArray, steps: FloatArray, spacing: float, n: FloatArray
+) -> tuple[str, str]:
+    """`geometry_to_confirm` with the reason, or nothing."""
+    confirm = " Look at it fused on the CT and confirm it."
+    if not steps.size:
+        return "", ""
+    if (steps < 1e-3).any():
+        return "geometry_to_confirm", "Slices lie on top of each other." + confirm
+    odd = np.flatnonzero(np.abs(steps - spacing) > STEP_TOLERANCE_MM)
+    if odd.size:
+        low, high = positions[odd[0], 2], positions[odd[0] + 1, 2]
+        return (
+            "geometry_to_confirm",
+            f"Slices are missing between z = {low:.1f} and {high:.1f} mm." + confirm,
+        )
+    travel = positions[-1] - positions[0]
+    if abs(travel @ n) / float(np.linalg.norm(travel)) < TILT_COSINE:
+        return "geometry_to_confirm", "The stack is tilted against its slices." + confirm
+    return "", ""

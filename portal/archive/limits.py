@@ -1,0 +1,25 @@
+"""Limits of what is read at the door; a file beyond them costs one sentence."""
+
+FILE_BYTES = 512 * 2**20
+INFLATED_BYTES = 64 * 2**20
+MAX_DEPTH = 16
+MAX_ELEMENTS = 50_000
+MAX_ELEMENT_BYTES = 16 * 2**20
+MAX_SIDE = 4096
+MAX_FRAMES = 4096
+MAX_PIXEL_BYTES = 2 * 2**30
+MAX_UID = 64
+ZIP_ENTRIES = 10_000
+ZIP_TOTAL = 4 * 2**30
+ZIP_RATIO = 200
+FREE_BYTES = 2**30
+
+CHILD_MEMORY = 4 * 2**30
+CHILD_CPU_SECONDS = 60
+CHILD_FILES = 2_000
+CHILD_OPEN_FILES = 128
+
+
+def wall_seconds(size: int) -> float:
+    """5 s + 1 s per 8 MiB, at most 90 s."""
+    return min(90.0, 5.0 + size / (8 * 2**20))

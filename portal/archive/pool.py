@@ -1,0 +1,128 @@
+"""A warm pool of ingest children: each file to one child, a killed child costs that file only."""
+
+import json
+import queue
+import select
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from portal.archive import limits
+from portal.archive.refusals import Refusal
+
+
+class Child:
+    """One process of the pool with its private spool folder."""
+
+    def __init__(self) -> None:
+        self.spool = tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="ingest-")
+        self.files = 0
+        self.process = subprocess.Popen(  # noqa: S603  our own module
+            [sys.executable, "-m", "portal.archive.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=settings.BASE_DIR,
+        )
+
+    def ask(self, path: Path) -> dict[str, Any] | None:
+        """The child's answer, or None when it had to be killed or died."""
+        request = {"path": str(path), "spool": self.spool.name}
+        line = (json.dumps(request) + "\n").encode()
+        pipe_in, pipe_out = self.process.stdin, self.process.stdout
+        if pipe_in is None or pipe_out is None:
+            return None
+        try:
+            pipe_in.write(line)
+            pipe_in.flush()
+            ready, _, _ = select.select(
+                [pipe_out], [], [], limits.wall_seconds(path.stat().st_size)
+            )
+            text = pipe_out.readline() if ready else b""
+        except OSError:
+            text = b""
+        self.files += 1
+        return json.loads(text) if text.endswith(b"\n") else None
+
+    def is_worn(self) -> bool:
+        return self.files >= limits.CHILD_FILES
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        self.spool.cleanup()
+
+
+class Pool:
+    """Children are lent one at a time; a worn or dead one is replaced."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.free: queue.LifoQueue[Child | None] = queue.LifoQueue()
+        for _ in range(size):
+            self.free.put(None)
+
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[tuple[dict[str, Any], Path]]:
+        """The answer on a file and the folder of its frames, valid inside the block; one retry after a kill."""
+        child = self.free.get() or Child()
+        try:
+            found = child.ask(path)
+            if found is None:
+                child.end()
+                child = Child()
+                found = child.ask(path)
+            yield found or stopped(), Path(child.spool.name)
+        finally:
+            if found is None or child.is_worn():
+                child.end()
+                self.free.put(None)
+            else:
+                self.free.put(child)
+
+    def close(self) -> None:
+        for _ in range(self.size):
+            child = self.free.get()
+            if child is not None:
+                child.end()
+            self.free.put(None)
+
+
+def stopped() -> dict[str, Any]:
+    refusal = Refusal("stopped")
+    return {
+        "ok": False,
+        "code": refusal.code,
+        "reason": refusal.reason,
+        "sentence": refusal.sentence,
+    }
+
+
+pools: dict[int, Pool] = {}
+lock = threading.Lock()
+
+
+def pool(size: int) -> Pool:
+    """The process's pool of this size, made when first asked for."""
+    with lock:
+        if size not in pools:
+            pools[size] = Pool(size)
+        return pools[size]
+
+
+def close_all() -> None:
+    with lock:
+        for one in pools.values():
+            one.close()
+        pools.clear()

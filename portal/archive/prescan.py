@@ -1,0 +1,196 @@
+"""A walk over tags and lengths before pydicom sees the bytes: iterative, bounded, reading nothing else."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from portal.archive import limits
+from portal.archive.refusals import Refusal
+
+PREAMBLE = 128
+MAGIC = b"DICM"
+LONG_VRS = {
+    b"OB",
+    b"OD",
+    b"OF",
+    b"OL",
+    b"OV",
+    b"OW",
+    b"SQ",
+    b"SV",
+    b"UC",
+    b"UN",
+    b"UR",
+    b"UT",
+    b"UV",
+}
+KNOWN_VRS = LONG_VRS | {
+    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN",
+    b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
+}  # fmt: skip
+IMPLICIT_LE = "1.2.840.10008.1.2"
+EXPLICIT_LE = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BE = "1.2.840.10008.1.2.2"
+UNDEFINED = 0xFFFFFFFF
+PIXEL_GROUP_ELEMENTS = {(0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)}
+ITEM, ITEM_END, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """The file's bytes as a readable Part 10 stream, and its transfer syntax."""
+
+    data: bytes
+    transfer_syntax_uid: str
+
+
+def scan(data: bytes) -> Scanned:
+    """Check that a file is DICOM whose lengths, depth and number of elements are possible."""
+    if not data:
+        raise Refusal("empty")
+    data = with_preamble(data)
+    syntax, start = file_meta(data)
+    body = data[start:]
+    if syntax == DEFLATED:
+        inflated = inflate(body)
+        Walker(inflated, little=True, explicit=True).walk()
+        return Scanned(data, syntax)
+    little = syntax != EXPLICIT_BE
+    Walker(body, little=little, explicit=syntax != IMPLICIT_LE).walk()
+    return Scanned(bytes(PREAMBLE) + data[PREAMBLE:], syntax)
+
+
+def with_preamble(data: bytes) -> bytes:
+    if len(data) >= PREAMBLE + 4 and data[PREAMBLE : PREAMBLE + 4] == MAGIC:
+        return data
+    if data[:2] == b"\x02\x00" and data[4:6] in KNOWN_VRS:
+        return bytes(PREAMBLE) + MAGIC + data
+    raise Refusal("not_dicom")
+
+
+def file_meta(data: bytes) -> tuple[str, int]:
+    """Transfer syntax and where the data set begins; group 0002 is always explicit little endian."""
+    place, syntax = PREAMBLE + 4, ""
+    while place + 8 <= len(data):
+        group, element = struct.unpack_from("<HH", data, place)
+        if group != 2:
+            break
+        vr = data[place + 4 : place + 6]
+        if vr not in KNOWN_VRS:
+            raise Refusal("header")
+        length, head = element_length(data, place, vr, "<")
+        if length == UNDEFINED or place + head + length > len(data):
+            raise Refusal("header")
+        if element == 0x0010:
+            syntax = (
+                data[place + head : place + head + length].rstrip(b"\0 ").decode("ascii", "replace")
+            )
+        place += head + length
+    if not syntax:
+        raise Refusal("header")
+    return syntax, place
+
+
+def element_length(data: bytes, place: int, vr: bytes, order: str) -> tuple[int, int]:
+    """Value length and size of the element head."""
+    if vr in LONG_VRS:
+        if place + 12 > len(data):
+            raise Refusal("header")
+        return struct.unpack_from(order + "I", data, place + 8)[0], 12
+    return struct.unpack_from(order + "H", data, place + 6)[0], 8
+
+
+def inflate(body: bytes) -> bytes:
+    """The deflated data set, never more than the limit of it."""
+    worker = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        out = worker.decompress(body, limits.INFLATED_BYTES + 1)
+    except zlib.error as error:
+        raise Refusal("header") from error
+    if len(out) > limits.INFLATED_BYTES:
+        raise Refusal("inflated", limit=f"{limits.INFLATED_BYTES // 2**20} MiB")
+    return out
+
+
+class Walker:
+    """Walks a data set with a stack of the ends of open sequences and items."""
+
+    def __init__(self, data: bytes, *, little: bool, explicit: bool) -> None:
+        self.data = data
+        self.order = "<" if little else ">"
+        self.explicit = explicit
+        self.elements = 0
+        self.ends: list[int] = []
+
+    def walk(self) -> None:
+        place, size = 0, len(self.data)
+        while place + 8 <= size:
+            while self.ends and self.ends[-1] != UNDEFINED and place >= self.ends[-1]:
+                self.ends.pop()
+            place = self.step(place)
+        if place < size and not self.is_padding(place):
+            raise Refusal("cut", tag="the last element", n=8, m=size - place)
+
+    def is_padding(self, place: int) -> bool:
+        return not any(self.data[place:])
+
+    def step(self, place: int) -> int:
+        group, element = struct.unpack_from(self.order + "HH", self.data, place)
+        tag = (group, element)
+        self.elements += 1
+        if self.elements > limits.MAX_ELEMENTS:
+            raise Refusal("nested")
+        if group == 0xFFFE:
+            return self.delimiter(tag, place)
+        vr, length, head = self.head(place)
+        start = place + head
+        if length == UNDEFINED:
+            if tag in PIXEL_GROUP_ELEMENTS:
+                return self.fragments(start)
+            return self.open(UNDEFINED, start)
+        if start + length > len(self.data):
+            name = f"({group:04X},{element:04X})"
+            raise Refusal("cut", tag=name, n=length, m=len(self.data) - start)
+        if vr == b"SQ":
+            return self.open(start + length, start) if length else start
+        if length > limits.MAX_ELEMENT_BYTES and group not in (0x7FE0,):
+            raise Refusal("nested")
+        return start + length
+
+    def head(self, place: int) -> tuple[bytes, int, int]:
+        if not self.explicit:
+            return b"", struct.unpack_from(self.order + "I", self.data, place + 4)[0], 8
+        vr = self.data[place + 4 : place + 6]
+        if vr not in KNOWN_VRS:
+            raise Refusal("header")
+        length, head = element_length(self.data, place, vr, self.order)
+        return vr, length, head
+
+    def open(self, end: int, start: int) -> int:
+        self.ends.append(end)
+        if len(self.ends) > 2 * limits.MAX_DEPTH:
+            raise Refusal("nested")
+        return start
+
+    def delimiter(self, tag: tuple[int, int], place: int) -> int:
+        length = struct.unpack_from(self.order + "I", self.data, place + 4)[0]
+        if tag == ITEM:
+            return self.open(UNDEFINED if length == UNDEFINED else place + 8 + length, place + 8)
+        if tag in (ITEM_END, SEQUENCE_END) and self.ends:
+            self.ends.pop()
+        return place + 8
+
+    def fragments(self, place: int) -> int:
+        """Encapsulated pixel data: items with lengths up to the sequence delimiter."""
+        while place + 8 <= len(self.data):
+            group, element, length = struct.unpack_from(self.order + "HHI", self.data, place)
+            place += 8
+            if (group, element) == SEQUENCE_END:
+                return place
+            if (group, element) != ITEM or length == UNDEFINED:
+                raise Refusal("header")
+            if place + length > len(self.data):
+                raise Refusal("cut", tag="(7FE0,0010)", n=length, m=len(self.data) - place)
+            place += length
+        raise Refusal("cut", tag="(7FE0,0010)", n=8, m=len(self.data) - place)

@@ -1,0 +1,254 @@
+"""Reading one file in the ingest child: scan, parse, classify, decode every frame once, hash, place."""
+
+import hashlib
+import io
+import math
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
+
+from portal.archive import limits
+from portal.archive.acquisition import acquisition, views_of
+from portal.archive.classify import (
+    CT,
+    DICOMDIR,
+    HELD,
+    IMAGE_CLASSES,
+    NM,
+    Verdict,
+    classify,
+    is_known_class,
+)
+from portal.archive.decode import Shape, native_frames, shape_of, stored_frames
+from portal.archive.deidentify import facts, number, text_of
+from portal.archive.geometry import plane, stack_of_nm
+from portal.archive.prescan import scan
+from portal.archive.refusals import Refusal
+
+UID_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+PARSE_ERRORS = (InvalidDicomError, ValueError, TypeError, KeyError, AttributeError, IndexError,
+                struct.error, EOFError, NotImplementedError, RecursionError, UnicodeError, OverflowError)  # fmt: skip
+
+
+def read(path: Path, spool: Path) -> dict[str, Any]:
+    """Everything the index needs of one file, as JSON types; frames are written to `spool`.
+
+    Raises Refusal with the sentence for the user.
+    """
+    size = path.stat().st_size
+    if size > limits.FILE_BYTES:
+        raise Refusal("too_large", limit=f"{limits.FILE_BYTES // 2**20} MiB")
+    data = path.read_bytes()
+    scanned = scan(data)
+    syntax = UID(scanned.transfer_syntax_uid)
+    if not syntax.is_transfer_syntax:
+        raise Refusal("syntax", name=str(syntax))
+    ds = parsed(scanned.data)
+    check_identity(ds)
+    verdict = verdict_of(ds)
+    found = {
+        "size": size,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "transfer_syntax_uid": scanned.transfer_syntax_uid,
+        "sop_class_uid": str(ds.SOPClassUID),
+        "source": source_of(ds),
+        "facts": facts(ds),
+        "acquisition": acquisition(ds),
+        "warning": meta_warning(ds),
+        **pixels_of(ds, scanned.transfer_syntax_uid, verdict, spool),
+    }
+    return with_geometry(found, ds, verdict)
+
+
+def parsed(data: bytes) -> Dataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return pydicom.dcmread(io.BytesIO(data))
+        except PARSE_ERRORS as error:
+            raise Refusal("header") from error
+
+
+def check_identity(ds: Dataset) -> None:
+    sop = text_of(ds, "SOPClassUID") or str(getattr(ds.file_meta, "MediaStorageSOPClassUID", ""))
+    if sop == DICOMDIR:
+        raise Refusal("dicomdir")
+    for keyword in UID_KEYWORDS:
+        value = text_of(ds, keyword)
+        valid = (
+            value and len(value) <= limits.MAX_UID and all(p.isdigit() for p in value.split("."))
+        )
+        if not valid:
+            raise Refusal("uid", keyword=keyword)
+    if not sop or not is_known_class(sop):
+        raise Refusal("class", uid=sop or "This object")
+    ds.SOPClassUID = sop
+
+
+def verdict_of(ds: Dataset) -> Verdict:
+    try:
+        return classify(ds)
+    except PARSE_ERRORS as error:
+        raise Refusal("header") from error
+
+
+def meta_warning(ds: Dataset) -> str:
+    declared = str(getattr(ds.file_meta, "MediaStorageSOPInstanceUID", "") or "")
+    return "The data set's UID is used." if declared and declared != str(ds.SOPInstanceUID) else ""
+
+
+def source_of(ds: Dataset) -> dict[str, str]:
+    """What identifies patient and exam: it goes to the sealed tables only."""
+    names = (
+        *UID_KEYWORDS, "FrameOfReferenceUID", "PatientID", "PatientName", "PatientBirthDate", "StudyDate",
+        "StudyTime", "AccessionNumber", "StudyDescription", "StudyID", "ReferringPhysicianName",
+        "SeriesDescription", "SeriesNumber", "Modality",
+    )  # fmt: skip
+    return {name: text_of(ds, name)[:400] for name in names}
+
+
+def pixels_of(ds: Dataset, syntax: str, verdict: Verdict, spool: Path) -> dict[str, Any]:
+    """Sizes, digests and extent of the frames, which go to the spool file; none for classes without pixels."""
+    has_pixels = "PixelData" in ds
+    if (
+        not has_pixels
+        and str(ds.SOPClassUID) in IMAGE_CLASSES
+        and verdict.reason != "pixel_encoding"
+    ):
+        raise Refusal("no_image", keyword="PixelData")
+    if not has_pixels:
+        return {"frames": [], "stored": [], "pixel": {}, "values": {}}
+    shape = shape_of(ds)
+    frames: list[list[Any]] = []
+    extremes = Extremes(ds)
+    with (spool / "native").open("wb") as out:
+        for frame in native_frames(ds, syntax, shape):
+            if len(frame) != shape.frame_bytes and shape.bits != 1:
+                raise Refusal("frame", k=len(frames) + 1)
+            frames.append([out.tell(), len(frame), hashlib.sha256(frame).hexdigest()])
+            out.write(frame)
+            extremes.add(frame)
+    if len(frames) != shape.frames:
+        raise Refusal("frame", k=len(frames) + 1)
+    return {
+        "frames": frames,
+        "stored": write_stored(ds, syntax, shape, spool),
+        "pixel": pixel_module(ds, shape),
+        "values": extremes.summary(verdict.role),
+    }
+
+
+def write_stored(ds: Dataset, syntax: str, shape: Shape, spool: Path) -> list[list[int]]:
+    if not UID(syntax).is_compressed or syntax == "1.2.840.10008.1.2.1.99":
+        return []
+    extents = []
+    with (spool / "stored").open("wb") as out:
+        for frame in stored_frames(ds, shape):
+            extents.append([out.tell(), len(frame)])
+            out.write(frame)
+    return extents
+
+
+def pixel_module(ds: Dataset, shape: Shape) -> dict[str, Any]:
+    stored = int(ds.get("BitsStored", shape.bits) or shape.bits)
+    return {
+        "rows": shape.rows,
+        "columns": shape.columns,
+        "bits_allocated": shape.bits,
+        "bits_stored": stored,
+        "high_bit": int(ds.get("HighBit", stored - 1)),
+        "signed": bool(int(ds.get("PixelRepresentation", 0) or 0)),
+        "samples": shape.samples,
+        "photometric": text_of(ds, "PhotometricInterpretation") or "MONOCHROME2",
+    }
+
+
+class Extremes:
+    """Largest and smallest value, and a histogram for the 99.9th percentile of what is positive."""
+
+    def __init__(self, ds: Dataset) -> None:
+        bits = int(ds.get("BitsAllocated", 16) or 16)
+        kind = "i" if int(ds.get("PixelRepresentation", 0) or 0) else "u"
+        self.dtype = np.dtype(f"<{kind}{bits // 8}") if bits in (8, 16, 32) else None
+        self.slope = float(number(ds.get("RescaleSlope")) or 1.0)
+        self.intercept = float(number(ds.get("RescaleIntercept")) or 0.0)
+        self.low, self.high = math.inf, -math.inf
+        self.positive: list[np.ndarray[Any, Any]] = []
+
+    def add(self, frame: bytes) -> None:
+        if self.dtype is None:
+            return
+        values = np.frombuffer(frame, dtype=self.dtype)
+        self.low, self.high = (
+            min(self.low, float(values.min())),
+            max(self.high, float(values.max())),
+        )
+        self.positive.append(values[values > 0])
+
+    def summary(self, role: str) -> dict[str, float | None]:
+        if self.dtype is None or not math.isfinite(self.low):
+            return {}
+        ends = sorted(self.slope * v + self.intercept for v in (self.low, self.high))
+        found: dict[str, float | None] = {
+            "minimum": ends[0],
+            "maximum": ends[1],
+            "p999_positive": None,
+        }
+        if role in ("SPECT", "WB"):
+            positive = np.concatenate(self.positive) if self.positive else np.empty(0)
+            if positive.size:
+                found["p999_positive"] = (
+                    float(np.percentile(positive, 99.9)) * self.slope + self.intercept
+                )
+        return found
+
+
+def with_geometry(found: dict[str, Any], ds: Dataset, verdict: Verdict) -> dict[str, Any]:
+    """Role, state, and what this instance says of its place."""
+    found["role"], found["label"] = verdict.role, verdict.label or verdict.role
+    found["reason_code"], found["sentence"] = verdict.reason, verdict.sentence
+    found["slope"] = number(ds.get("RescaleSlope")) or 1.0
+    found["intercept"] = number(ds.get("RescaleIntercept")) or 0.0
+    found["thickness"] = number(ds.get("SliceThickness"))
+    found["windows"] = windows(ds)
+    found["unit"] = "HU" if found["sop_class_uid"] == CT else (text_of(ds, "Units")[:8] or "CNTS")
+    if verdict.reason:
+        return found
+    if verdict.role == "WB":
+        spacing = [number(v) for v in ds.get("PixelSpacing") or []]
+        found["views"] = views_of(ds, len(found["frames"]))
+        found["geometry"] = {"spacing_mm": spacing if len(spacing) == 2 else [1.0, 1.0]}
+        return found
+    if found["sop_class_uid"] == NM:
+        return with_nm_stack(found, ds)
+    frame = plane(ds)
+    if frame is None or len(found["frames"]) != 1:
+        found["reason_code"], found["sentence"] = "geometry", HELD["geometry"]
+        return found
+    found["plane"] = [list(frame.position), list(frame.orientation), list(frame.spacing)]
+    return found
+
+
+def with_nm_stack(found: dict[str, Any], ds: Dataset) -> dict[str, Any]:
+    stack = stack_of_nm(ds, len(found["frames"]))
+    found["geometry"], found["order"] = stack.values, list(stack.order)
+    if stack.problem:
+        found["reason_code"], found["sentence"] = stack.problem, stack.sentence
+    return found
+
+
+def windows(ds: Dataset) -> list[list[float]]:
+    """Finite centre and width pairs of the header."""
+    centres, widths = ds.get("WindowCenter"), ds.get("WindowWidth")
+    if centres is None or widths is None:
+        return []
+    pairs = zip(np.atleast_1d(centres), np.atleast_1d(widths), strict=False)
+    found = [[number(c), number(w)] for c, w in pairs]
+    return [[float(c), float(w)] for c, w in found if c is not None and w is not None and w >= 1]

@@ -1,0 +1,69 @@
+"""Keys of the archive and what is derived from them: new UIDs, subject codes, date shifts."""
+
+import hashlib
+import hmac
+import re
+from functools import lru_cache
+
+from portal.settings import private_secret
+
+VALID = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
+MAX_LENGTH = 64
+WEEKS = 521
+
+
+def is_valid_uid(text: str) -> bool:
+    return 0 < len(text) <= MAX_LENGTH and VALID.match(text) is not None
+
+
+@lru_cache(maxsize=64)
+def archive_key(seed: bytes | None = None) -> bytes:
+    """The installation's key, or a synthetic study's own, derived from its seed."""
+    if seed is not None:
+        return hashlib.sha256(b"osteon synthetic archive key " + seed).digest()
+    return private_secret("archive_key")
+
+
+@lru_cache(maxsize=256)
+def study_key(study: str) -> bytes:
+    """One key per study, made when first used."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", study)
+    return private_secret(f"study_{safe}")
+
+
+def keyed_uid(key: bytes, scope: str, uid: str) -> str:
+    """`2.25.` + a UUID of version 8 made of the keyed digest of scope and UID."""
+    raw = bytearray(hmac.new(key, f"{scope}|{uid}".encode(), hashlib.sha256).digest()[:16])
+    raw[6] = (raw[6] & 0x0F) | 0x80
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    return f"2.25.{int.from_bytes(raw, 'big')}"
+
+
+def archive_uid(key: bytes, uid: str) -> str:
+    return keyed_uid(key, "archive", uid)
+
+
+@lru_cache(maxsize=100_000)
+def case_uid(study: str, case_code: str, uid: str) -> str:
+    """A UID as one case sees it: no two cases, not even of one lesion, share any."""
+    return keyed_uid(study_key(study), f"case{case_code}", uid)
+
+
+def subject_code(key: bytes, patient_id: str) -> str:
+    digest = hmac.new(key, b"subject|" + patient_id.encode(), hashlib.sha256).hexdigest()
+    return f"S{digest[:8]}"
+
+
+def patient_key(key: bytes, patient_id: str) -> str:
+    return hmac.new(key, b"patient|" + patient_id.encode(), hashlib.sha256).hexdigest()
+
+
+def shift_weeks(key: bytes, scope: str, patient: str) -> int:
+    """1 … 521 weeks by which all dates of a patient move back."""
+    digest = hmac.new(key, f"date|{scope}|{patient}".encode(), hashlib.sha256).digest()
+    return 1 + int.from_bytes(digest[:8], "big") % WEEKS
+
+
+def file_digest(key: bytes, sha256_hex: str) -> str:
+    """Digest by which a file is known again, useless to anybody without the key."""
+    return hmac.new(key, b"file|" + bytes.fromhex(sha256_hex), hashlib.sha256).hexdigest()

@@ -1,0 +1,116 @@
+"""Files to be read: a sorted walk over files, folders and zips; nothing outside is followed."""
+
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from portal.archive import limits
+
+CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file with the name to show, or the code of why an archive's entry was left out."""
+
+    path: Path
+    name: str
+    size: int
+    problem: str = ""
+
+
+def entries(paths: Iterable[Path], names: Mapping[Path, str], spool: Path) -> Iterator[Entry]:
+    for path in paths:
+        if path.is_dir():
+            yield from walk(path)
+        elif is_zip(path):
+            yield from unzip(path, names.get(path, path.name), spool)
+        else:
+            yield Entry(path, names.get(path, path.name), path.stat().st_size)
+
+
+def walk(folder: Path) -> Iterator[Entry]:
+    """Sorted files of a folder; links out of it are not followed."""
+    root = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.resolve().is_relative_to(root):
+            yield Entry(path, str(path.relative_to(folder)), path.stat().st_size)
+
+
+def is_zip(path: Path) -> bool:
+    with path.open("rb") as start:
+        return start.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def is_unsafe(info: zipfile.ZipInfo) -> bool:
+    name = info.filename.replace("\\", "/")
+    parts = PurePosixPath(name).parts
+    is_link = stat.S_ISLNK(info.external_attr >> 16)
+    return (
+        is_link
+        or name.startswith("/")
+        or ".." in parts
+        or "\0" in name
+        or (len(name) > 1 and name[1] == ":")
+    )
+
+
+def archive_problem(archive: zipfile.ZipFile, size: int) -> str:
+    """A code for an archive that is not opened at all."""
+    infos = archive.infolist()
+    packed = sum(i.compress_size for i in infos)
+    unpacked = sum(i.file_size for i in infos)
+    if any(i.flag_bits & 1 for i in infos):
+        return "locked_zip"
+    too_many = len(infos) >= limits.ZIP_ENTRIES or unpacked > limits.ZIP_TOTAL or packed > size
+    return "inflated" if too_many or unpacked > limits.ZIP_RATIO * max(packed, 1) else ""
+
+
+def unzip(path: Path, name: str, spool: Path) -> Iterator[Entry]:
+    """Unpack a zip into the spool under numbers; names are shown, never used as paths."""
+    size = path.stat().st_size
+    try:
+        with zipfile.ZipFile(path) as archive:
+            problem = archive_problem(archive, size)
+            if problem:
+                yield Entry(path, name, size, problem)
+                return
+            yield from unpacked(archive, name, spool)
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
+        yield Entry(path, name, size, "header")
+
+
+def unpacked(archive: zipfile.ZipFile, name: str, spool: Path) -> Iterator[Entry]:
+    total = 0
+    for number, info in enumerate(archive.infolist()):
+        if info.is_dir():
+            continue
+        shown = f"{name}/{info.filename}"
+        if is_unsafe(info):
+            yield Entry(spool, shown, info.file_size, "unsafe_name")
+            continue
+        target = spool / f"{name and abs(hash(name)) % 10**8}-{number}"
+        written = extract(archive, info, target, limits.ZIP_TOTAL - total)
+        total += written
+        if written > info.file_size or total > limits.ZIP_TOTAL:
+            yield Entry(spool, shown, written, "inflated")
+            return
+        yield Entry(target, shown, written, "locked_zip" if is_zip_or_empty(target) else "")
+
+
+def is_zip_or_empty(path: Path) -> bool:
+    return path.stat().st_size >= 4 and is_zip(path)
+
+
+def extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, room: int) -> int:
+    """Copy one entry, stopping beyond its announced size or the room left; returns the bytes written."""
+    written, limit = 0, min(info.file_size + 1, room + 1)
+    with archive.open(info) as source, target.open("wb") as out:
+        while chunk := source.read(CHUNK):
+            written += len(chunk)
+            if written > limit:
+                break
+            out.write(chunk)
+    return written
