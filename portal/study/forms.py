@@ -120,6 +120,18 @@ class LesionForm(forms.Form):
     longest_diameter_mm = forms.FloatField(required=False, label="Longest diameter, mm")
 
 
+class AmendPatientForm(PatientForm):
+    """The details of a patient without the code, which never changes."""
+
+    subject = None  # type: ignore[assignment]
+    reason = forms.CharField(max_length=300, help_text="Kept in the audit trail.")
+
+
+class AmendLesionForm(LesionForm):
+    number = None  # type: ignore[assignment]
+    reason = forms.CharField(max_length=300, help_text="Kept in the audit trail.")
+
+
 class SeriesForm(forms.Form):
     """The ready series of one subject; nothing else can be chosen."""
 

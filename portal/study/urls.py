@@ -3,7 +3,7 @@
 from django.urls import path
 
 from portal.roles import rule
-from portal.study import api, cohort_pages, pages, screening_pages
+from portal.study import amending_pages, api, cohort_pages, pages, screening_pages
 
 app_name = "study"
 HOME = "studies/<slug:study>/"
@@ -31,6 +31,8 @@ urlpatterns = [
     path(f"{HOME}cohort/template.csv", cohort_pages.cohort_template, name="cohort_template"),
     path(PATIENT, cohort_pages.patient_page, name="patient"),
     path(f"{PATIENT}new-lesion/", cohort_pages.new_lesion, name="new_lesion"),
+    path(f"{PATIENT}amend/", amending_pages.amend_patient, name="amend_patient"),
+    path(f"{LESION}amend/", amending_pages.amend_lesion, name="amend_lesion"),
     path(f"{PATIENT}decide/", screening_pages.decide_patient, name="decide_patient"),
     path(f"{HOME}lesions/", cohort_pages.lesion_list, name="lesions"),
     path(LESION, cohort_pages.lesion_page, name="lesion"),

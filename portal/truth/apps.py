@@ -12,5 +12,5 @@ class TruthConfig(AppConfig):
 
     def ready(self) -> None:
         register(*TRIGGERS)
-        pre_migrate.connect(drop_before_migrate)
-        post_migrate.connect(make_after_migrate)
+        pre_migrate.connect(drop_before_migrate, sender=self)
+        post_migrate.connect(make_after_migrate, sender=self)
