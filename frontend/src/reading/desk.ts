@@ -49,6 +49,7 @@ export class Desk {
   #failedLesionSlice = new Set<Slot>();
   #replayed = false;
   #announcing = 0;
+  readonly #shown = new Map<PaneId, string>();
 
   constructor(document: CaseDocument, ports: DeskPorts) {
     this.document = document;
@@ -313,6 +314,9 @@ export class Desk {
   }
 
   #sliceShown(pane: Pane, byUser: boolean): void {
+    const image = `${pane.plane?.image?.sop_instance_uid}|${pane.plane?.image?.frame}`;
+    if (this.#shown.get(pane.id) !== image) this.outlining.sliceChanged(pane);
+    this.#shown.set(pane.id, image);
     this.outlining.redraw();
     const { role } = pane.facts;
     if (isSlot(role) && pane.index === this.#lesionSlice(role)) this.#failedLesionSlice.delete(role);

@@ -102,6 +102,14 @@ export class Outlining {
     if (this.mode.kind !== "view" && (slot === null || slot !== this.mode.slot)) this.leave();
   }
 
+  /** What was begun on one slice is never finished on another. */
+  sliceChanged(pane: Pane): void {
+    if (this.mode.kind !== "outline" || this.slotOf(pane) !== this.mode.slot) return;
+    const isBegun = this.#stroke.length > 0 || this.#grabbed !== null || this.mode.open.length > 0;
+    this.#setMode({ ...this.mode, open: [], selected: null });
+    if (isBegun) this.#desk.say("The slice changed, so the unfinished outline was dropped.");
+  }
+
   setTool(tool: OutlineMode["tool"]): void {
     if (this.mode.kind === "outline") this.#setMode({ ...this.mode, tool, selected: null, open: [] });
   }
@@ -133,7 +141,7 @@ export class Outlining {
   addPoint(world: Vec3): void {
     if (this.mode.kind !== "outline") return;
     const image = this.imageOn(this.mode.slot);
-    if (image === null) return;
+    if (image === null || this.#desk.pane(PANE_OF[this.mode.slot])?.isPending) return;
     this.update({ open: [...this.mode.open, projectToPlane(image, world)], tool: "points" });
   }
 
