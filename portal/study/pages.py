@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.accounts.models import User
-from portal.errors import Forbidden, Invalid, NotFound, StudyError
+from portal.errors import Invalid, NotFound, StudyError
 from portal.fence.blind import lifted
 from portal.roles import ROLE_NAMES, rule
-from portal.study import forms, life, members, protocol
+from portal.study import forms, life, members, protocol, signing
 from portal.study.access import NO_SUCH_PAGE, member_view
 from portal.study.models import STATE_ORDER, Membership, State, Study
 
@@ -134,10 +134,11 @@ def home(request: HttpRequest, member: Membership) -> HttpResponse:
     return page(request, member, "study/home.html", context)
 
 
-def check_signature(user: User, to: str, password: str) -> None:
-    """Steps that carry a signature ask for the password afresh."""
-    if to in life.MEANINGS and not user.check_password(password):
-        raise Forbidden("The password is not right, so the step is not signed; try again.")
+def check_signature(request: HttpRequest, study: Study, to: str) -> None:
+    """Steps that carry a signature ask for the credentials afresh."""
+    if to in life.MEANINGS:
+        password, code = request.POST.get("password", ""), request.POST.get("code", "")
+        signing.prove(study, actor_of(request), password=password, code=code)
 
 
 @member_view("coordinate")
@@ -147,7 +148,7 @@ def advance(request: HttpRequest, member: Membership) -> HttpResponse:
     if not form.is_valid():
         raise Invalid("Say why the study takes this step.", field="reason")
     user, to = actor_of(request), form.cleaned_data["to"]
-    check_signature(user, to, form.cleaned_data["password"])
+    check_signature(request, member.study, to)
     life.advance(
         member.study, to=to, actor=user, reason=form.cleaned_data["reason"], now=timezone.now()
     )
@@ -160,7 +161,7 @@ def advance(request: HttpRequest, member: Membership) -> HttpResponse:
 def confirm(request: HttpRequest, member: Membership) -> HttpResponse:
     """The second signature; monitors stay blind, so the fence opens for this one write only."""
     user, to = actor_of(request), State.UNBLINDED
-    check_signature(user, to, request.POST.get("password", ""))
+    check_signature(request, member.study, to)
     with lifted():
         life.confirm(member.study, to=to, actor=user, now=timezone.now())
     messages.success(request, "Your confirmation is signed.")
