@@ -8,11 +8,11 @@ import numpy.typing as npt
 from django.http import HttpRequest, HttpResponse, QueryDict
 from matplotlib import colormaps
 from PIL import Image as Picture
-from portal.archive.pixels import frames_of, volume
 from scipy.ndimage import map_coordinates
 
 from portal.accounts.models import User
 from portal.archive.models import Series
+from portal.archive.pixels import planar_image, slice_of, volume
 from portal.errors import Invalid, NotFound
 from radiomics.image import Slice, Volume
 from readers.doors import reader_view
@@ -138,13 +138,14 @@ def drawn(case: Assignment, look: Look) -> Colour:
     role = "CT" if look.role == "FUSED" else look.role
     series = series_for(case, role)
     window = window_of(case, look, role, series)
+    images = images_of(series)
     if role in WHOLE_BODY:
-        (image,) = split_views(series, images_of(series), role)
-        return coloured(windowed(frames_of(series)[image.index], *window), look.map)
-    stack = volume(series)
-    if look.slice > len(stack.positions_mm):
-        raise Invalid(f"slice lies between 1 and {len(stack.positions_mm)}.", field="slice")
-    plane = stack.slice(look.slice - 1)
+        (image,) = split_views(series, images, role)
+        return coloured(windowed(planar_image(series, image.frame), *window), look.map)
+    if look.slice > len(images):
+        raise Invalid(f"slice lies between 1 and {len(images)}.", field="slice")
+    image = images[look.slice - 1]
+    plane = slice_of(series, image.sop_instance_uid, image.frame).slice
     if look.role != "FUSED":
         return coloured(windowed(plane.pixels, *window), look.map)
     overlay = series_for(case, "SPECT")

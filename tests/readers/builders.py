@@ -4,7 +4,10 @@ import math
 import uuid
 from datetime import timedelta
 
+import numpy as np
+
 from portal.accounts.models import User
+from portal.archive import packs
 from portal.archive.models import Instance, Series
 from portal.study.models import Lesion, State, Study
 from readers import reading
@@ -37,13 +40,32 @@ def give_images(series: Series, *, n: int, size: int, spacing: float, step: floa
     series.pixel = {**PIXEL, "rows": size, "columns": size}
     series.values = {"maximum": 900.0, "minimum": 0.0, "p999_positive": 700.0}
     series.n_frames = n
+    series.digest = uuid.uuid4().hex * 2
     series.save()
     add_instances(series, n=n)
     return series
 
 
+def pack(series: Series, *, n: int) -> list[list[int]]:
+    """Frames on disk, frame k holding 100 k and at its middle 500 + k; returns their extents."""
+    folder = packs.folder_of(series.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    head, tail = packs.head(series.transfer_syntax_uid), packs.tail()
+    rows, columns = series.pixel["rows"], series.pixel["columns"]
+    extents, content = [], b""
+    for k in range(n):
+        pixels = np.full((rows, columns), 100 * k, dtype="<u2")
+        pixels[rows // 2, columns // 2] = 500 + k
+        extents.append([len(content) + len(head), pixels.nbytes])
+        content += head + pixels.tobytes() + tail
+    for name in (packs.NATIVE, packs.STORED):
+        (folder / name).write_bytes(content)
+    return extents
+
+
 def add_instances(series: Series, *, n: int) -> None:
     many = series.role == "CT"
+    extents = pack(series, n=n)
     for rank in range(n if many else 1):
         uid = f"2.25.{uuid.uuid4().int}"
         Instance.objects.create(
@@ -53,6 +75,8 @@ def add_instances(series: Series, *, n: int) -> None:
             rank=rank + 1,
             n_frames=1 if many else n,
             intercept=-1024.0 if many else 0.0,
+            native_frames=extents[rank : rank + 1] if many else extents,
+            stored_frames=extents[rank : rank + 1] if many else extents,
             file_digest=uuid.uuid4().hex * 2,
             content_digest=uuid.uuid4().hex * 2,
         )

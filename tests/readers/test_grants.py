@@ -31,12 +31,14 @@ def asked(session: str = "s"):
     return SimpleNamespace(session=SimpleNamespace(session_key=session))
 
 
-def test_a_grant_holds_the_series_of_the_case_and_no_other(case):
+def test_a_grant_holds_the_images_of_the_case_and_no_other(case):
     grant = Grants().of(asked(), make_user("expert1"), case.code)
     lesion = case.lesion
-    wanted = {lesion.ct_series_id, lesion.spect_series_id, lesion.whole_body_series_id}
-    assert {series.pk for series in grant.series} == wanted
-    assert (grant.study_key, grant.case_code) == ("bone", case.code)
+    mine = (lesion.ct_series, lesion.spect_series, lesion.whole_body_series)
+    assert {stored.folder for stored in grant.instances.values()} == {s.folder for s in mine}
+    assert len(grant.instances) == 5 + 1 + 1
+    archive = {i.uid for s in mine for i in s.instances.all()}
+    assert not archive & {uid for address in grant.instances for uid in address}
 
 
 def test_a_warm_grant_asks_the_database_nothing(case, django_assert_num_queries):

@@ -136,3 +136,43 @@ def test_a_png_is_a_png():
     pixels = coloured(np.array([[0.0, 1.0]]), "grey")
     read = np.asarray(Image.open(io.BytesIO(pictures.png(pixels))))
     assert read.tolist() == pixels.tolist()
+
+
+def drawn(client, case, **query):
+    answer = client.get(f"/reading/cases/{case.code}/picture.png", query)
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "image/png"
+    return np.asarray(Image.open(io.BytesIO(answer.content)))
+
+
+def test_a_ct_picture_shows_the_slice_in_its_window(client, case):
+    # the third slice holds stored 200 and 502 in the middle, less 1024: −824 and −522 HU
+    seen = drawn(client, case, role="CT", slice=3, lower=-1024, upper=-514)
+    assert seen.shape == (64, 64, 3)
+    assert seen[0, 0].tolist() == [100, 100, 100]
+    assert seen[32, 32].tolist() == [251, 251, 251]
+
+
+def test_a_whole_body_picture_is_its_own_view(client, case):
+    assert drawn(client, case, role="WB-ANT").shape == (64, 32, 3)
+
+
+def test_a_slice_beyond_the_last_is_refused(client, case):
+    address = f"/reading/cases/{case.code}/picture.png?role=SPECT&slice=8"
+    assert client.get(address).status_code == 422
+
+
+def test_without_opacity_the_fused_picture_is_the_ct(client, case):
+    look = {"slice": 5, "lower": -1024, "upper": 0}
+    ct = drawn(client, case, role="CT", **look)
+    assert (drawn(client, case, role="FUSED", opacity=0, **look) == ct).all()
+    assert (drawn(client, case, role="FUSED", opacity=1, threshold=0, **look) != ct).any()
+
+
+def test_the_lesion_window_ends_at_the_largest_count_near_the_lesion(client, case):
+    document = client.get(f"/reading/cases/{case.code}/document").json()
+    spect = next(s for s in document["series"] if s["role"] == "SPECT")
+    upper = {p["name"]: p["upper"] for p in spect["presets"]}
+    # the last of seven frames lies 12 mm from the lesion: background 600, centre 506
+    assert upper["lesion"] == 600.0
+    assert upper["half"] == 300.0
