@@ -2,13 +2,14 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.http import HttpRequest
 
 from portal.accounts.models import User
-from portal.archive.models import Instance, Series
+from portal.archive.frames import Location, View, location
+from portal.archive.models import Instance
 from readers.exam import series_of, uid_of
 from readers.models import Assignment
 from readers.reading import with_everything
@@ -19,42 +20,22 @@ KEPT = 512
 Key = tuple[int, str, str]
 
 
-Extents = list[list[int]]
-Address = tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Where the frames of one instance lie."""
-
-    folder: str
-    syntax: str
-    native: Extents
-    stored: Extents
-
-
 @dataclass(frozen=True)
 class Grant:
-    """The instances of one case by exam, series and instance UID as this case names them."""
+    """What the archive may show of one case, and until when."""
 
-    instances: Mapping[Address, Stored]
+    view: View
     until: float
 
 
-def instances_of(case: Assignment) -> dict[Address, Stored]:
-    series = {series.pk: series for _, series in series_of(case)}
-    rows = Instance.objects.filter(series__in=series).order_by("series", "rank")
-    columns = ("series_id", "uid", "native_frames", "stored_frames")
-    return {
-        named(case, series[pk], uid): Stored(
-            series[pk].folder, series[pk].transfer_syntax_uid, native, stored or native
-        )
-        for pk, uid, native, stored in rows.values_list(*columns)
-    }
-
-
-def named(case: Assignment, series: Series, uid: str) -> Address:
-    return (uid_of(case, series.exam.uid), uid_of(case, series.uid), uid_of(case, uid))
+def view_of(case: Assignment) -> View:
+    """The allow-list of a case: its ready series under its own UIDs, nothing else of the patient."""
+    places: dict[tuple[str, str, str], Location] = {}
+    for series in {series.pk: series for _, series in series_of(case)}.values():
+        exam, own = uid_of(case, series.exam.uid), uid_of(case, series.uid)
+        for instance in Instance.objects.filter(series=series).defer("header", "frame_digests"):
+            places[exam, own, uid_of(case, instance.uid)] = location(instance, series)
+    return View(case.code, places)
 
 
 @dataclass
@@ -79,17 +60,7 @@ class Grants:
 
     def granted(self, reader: User, code: str) -> Grant:
         case = with_everything().get(pk=desk_case(reader, code).pk)
-        return Grant(instances_of(case), self.clock() + SECONDS)
-
-
-def view_of(case: Assignment, rows: Iterable[Series]) -> View:
-    """The allow-list of a case: its ready series under its own UIDs, nothing else of the patient."""
-    places: dict[tuple[str, str, str], Location] = {}
-    for series in rows:
-        exam, own = uid_of(case, series.exam.uid), uid_of(case, series.uid)
-        for instance in Instance.objects.filter(series=series):
-            places[exam, own, uid_of(case, instance.uid)] = location(instance, series)
-    return View(case.code, places)
+        return Grant(view_of(case), self.clock() + SECONDS)
 
 
 grants = Grants()

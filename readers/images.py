@@ -14,7 +14,10 @@ FRAMES = ("studies", "series", "instances", "frames")
 @program_view("GET", "HEAD")
 def dicomweb(request: HttpRequest, reader: User, code: str, rest: str) -> HttpResponse:
     """WADO-RS frames at the reader's base; every other address is the same 404."""
-    view = grants.of(request, reader, code).view
+    try:
+        view = grants.of(request, reader, code).view
+    except NotFound:
+        raise NotFound(NO_SUCH_IMAGE) from None
     parts = rest.strip("/").split("/")
     if len(parts) != 8 or tuple(parts[::2]) != FRAMES:
         raise NotFound(NO_SUCH_IMAGE)

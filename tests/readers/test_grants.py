@@ -35,10 +35,10 @@ def test_a_grant_holds_the_images_of_the_case_and_no_other(case):
     grant = Grants().of(asked(), make_user("expert1"), case.code)
     lesion = case.lesion
     mine = (lesion.ct_series, lesion.spect_series, lesion.whole_body_series)
-    assert {stored.folder for stored in grant.instances.values()} == {s.folder for s in mine}
-    assert len(grant.instances) == 5 + 1 + 1
+    assert {stored.folder for stored in grant.view.places.values()} == {s.folder for s in mine}
+    assert len(grant.view.places) == 5 + 1 + 1
     archive = {i.uid for s in mine for i in s.instances.all()}
-    assert not archive & {uid for address in grant.instances for uid in address}
+    assert not archive & {uid for address in grant.view.places for uid in address}
 
 
 def test_a_warm_grant_asks_the_database_nothing(case, django_assert_num_queries):
