@@ -1,9 +1,11 @@
 """The roof: every address of the portal."""
 
 from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView
 
 from portal.accounts.pages import help_page, robots, sign_out
 from portal.jobs.pages import healthz
+from portal.roles import rule
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
@@ -11,4 +13,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("help/", help_page),
     path("sign-out/", sign_out),
     path("accounts/", include("allauth.urls")),
+    path("api/schema/", rule("signed_in")(SpectacularAPIView.as_view()), name="schema"),
+    path("", include("portal.study.urls")),
+    path("", include("portal.study.oversight_urls")),
+    path("", include("portal.truth.urls")),
+    path("", include("readers.urls")),
+    path("", include("portal.analysis.urls")),
+    path("", include("portal.dashboard.urls")),
 ]

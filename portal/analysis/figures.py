@@ -6,21 +6,15 @@ Every number is computed by `radiomics.stats`; here they are only put side by si
 from typing import Any
 
 import numpy as np
+
+from portal.analysis.cases import NAMES, FloatArray, Part
 from radiomics.stats.agreement import fleiss_kappa, icc, kappa
 from radiomics.stats.calibration import calibration
+from radiomics.stats.confusion import confusion, mcnemar
 from radiomics.stats.decision import decision_curve
 from radiomics.stats.groups import adjust_p
 from radiomics.stats.mrmc import compare_with_readers, obuchowski_rockette
-from radiomics.stats.roc import (
-    auc_interval,
-    compare_auc,
-    confusion,
-    mcnemar,
-    roc_curve,
-    youden,
-)
-
-from portal.analysis.cases import NAMES, FloatArray, Part
+from radiomics.stats.roc import auc_interval, compare_auc, roc_curve, youden
 
 INTERVALS = ("logit_delong", "delong", "binomial", "clustered")
 

@@ -1,0 +1,7 @@
+"""Kinds of jobs of this floor."""
+
+from portal.analysis import extraction, training
+from portal.jobs.queue import register_kind
+
+register_kind(extraction.KIND, extraction.work)
+register_kind(training.KIND, training.work)
