@@ -1,0 +1,115 @@
+"""Frames of a view: which image an address means, and its bytes in the form that is accepted."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+
+from portal.archive import packs
+from portal.archive.accept import Wanted, wanted_frames
+from portal.archive.decode import LITTLE_ENDIAN
+from portal.archive.models import Instance, Series
+from portal.archive.uids import archive_key
+from portal.errors import NotFound, StudyError
+
+MAX_DIGITS = 7
+MAX_BYTES = 256 * 2**20
+NO_SUCH_IMAGE = "There is no such image here."
+
+
+class NotAcceptable(StudyError):
+    status = 406
+    code = "not_acceptable"
+
+
+class TooMuch(StudyError):
+    status = 413
+    code = "too_much"
+
+
+class BadRequest(StudyError):
+    status = 400
+    code = "bad_request"
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where the frames of one instance lie; all that a frame request needs, without the database."""
+
+    folder: str
+    syntax: str
+    native: tuple[packs.Extent, ...]
+    stored: tuple[packs.Extent, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """What one caller may see: (study, series, instance) UIDs of the view -> location; `name` keys its ETags."""
+
+    name: str
+    places: Mapping[tuple[str, str, str], Location]
+
+
+def location(instance: Instance, series: Series) -> Location:
+    return Location(
+        series.folder,
+        series.transfer_syntax_uid,
+        tuple(packs.Extent(*e) for e in instance.native_frames),
+        tuple(packs.Extent(*e) for e in instance.stored_frames),
+    )
+
+
+def frame_numbers(text: str) -> list[int]:
+    """Numbers from 1 of a frame list; anything else is a bad request."""
+    parts = text.split(",")
+    if not all(p.isascii() and p.isdigit() and len(p) <= MAX_DIGITS and int(p) > 0 for p in parts):
+        raise BadRequest("A frame list holds whole numbers from 1, separated by commas.")
+    return [int(p) for p in parts]
+
+
+def serve(
+    request: HttpRequest, view: View, *, study: str, series: str, instance: str, frames: str
+) -> HttpResponse:
+    """WADO-RS frames of one instance of the view; what the view does not hold is the same 404."""
+    numbers = frame_numbers(frames)
+    place = view.places.get((study, series, instance))
+    if place is None or max(numbers) > len(place.native):
+        raise NotFound(NO_SUCH_IMAGE)
+    wanted = wanted_frames(request.headers.get("Accept", ""), place.syntax, bool(place.stored))
+    if wanted is None or (wanted.is_single and len(numbers) != 1):
+        raise NotAcceptable("None of the accepted forms is offered for frames.")
+    etag = etag_of(view.name, instance, frames, wanted)
+    if request.headers.get("If-None-Match") == etag:
+        response = HttpResponse(status=304)
+    else:
+        response = body_of(place, numbers, wanted)
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, max-age=31536000, immutable"
+    response["Vary"] = "Accept, Accept-Encoding, Authorization, Cookie"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def etag_of(name: str, instance: str, frames: str, wanted: Wanted) -> str:
+    """Keyed by view, so that nothing of the source shows in it."""
+    text = f"{name}|{instance}|{frames}|{wanted.syntax}|{wanted.is_single}".encode()
+    return f'"{hmac.new(archive_key(), text, hashlib.sha256).hexdigest()[:32]}"'
+
+
+def body_of(place: Location, numbers: Sequence[int], wanted: Wanted) -> HttpResponse:
+    is_native = wanted.syntax == LITTLE_ENDIAN
+    pack, extents = (packs.NATIVE, place.native) if is_native else (packs.STORED, place.stored)
+    chosen = [extents[n - 1] for n in numbers]
+    if sum(e.length for e in chosen) > MAX_BYTES:
+        raise TooMuch("These frames are too many for one answer; ask for fewer.")
+    syntax = LITTLE_ENDIAN if is_native else place.syntax
+    if wanted.is_single:
+        content = f"application/octet-stream; transfer-syntax={syntax}"
+        return HttpResponse(packs.read(place.folder, pack, chosen[0]), content_type=content)
+    parts = [packs.read_part(place.folder, pack, e, syntax) for e in chosen]
+    closing = f"--{packs.boundary()}--\r\n".encode()
+    opened = [part[: -len(closing)] for part in parts[:-1]]
+    content = f'multipart/related; type="application/octet-stream"; boundary={packs.boundary()}'
+    return HttpResponse(b"".join([*opened, parts[-1]]), content_type=content)
