@@ -1,3 +1,7 @@
-"""A synthetic cohort of bone SPECT/CT patients: it tests the software and is no medical evidence."""
+"""Synthetic SPECT/CT cohort: plan, images, outlines and simulated people, all from one seed.
 
-GENERATOR_VERSION = "1.0.0"
+Lesion texture is recipe noise and the readers are a formula: figures computed on it test the software, they are not
+medical evidence.
+"""
+
+GENERATOR_VERSION = "1"
