@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from portal.accounts.models import User
 from portal.demo.clock import Clock
-from readers import reading
+from readers import reading, sessions
 from readers.models import Assignment, ReadingSession
 
 PAUSE_SECONDS = 4.0
@@ -31,7 +31,12 @@ class ExpertAnswer:
 
     def document(self, case: Mapping[str, Any]) -> dict[str, Any]:
         answers = {"call": self.call, "confidence": self.confidence}
-        return {"answers": answers, "outlines": {"CT": None, "SPECT": None}, "looks": {}, "focus": None}
+        return {
+            "answers": answers,
+            "outlines": {"CT": None, "SPECT": None},
+            "looks": {},
+            "focus": None,
+        }
 
 
 @dataclass(frozen=True)
@@ -80,15 +85,23 @@ def events(answer: Answer) -> list[dict[str, Any]]:
 def do_case(assignment: Assignment, answer: Answer, *, actor: User, clock: Clock) -> None:
     """Open a case, spend the time, save and submit it."""
     case = reading.open_case(assignment, actor=actor, now=clock.now, simulated=True)
-    document = answer.document(case.document())
+    shown = case.to_json(csrf_token="")
+    version = shown["case"]["draft"]["version"]
+    name = f"sim-{assignment.code}-{assignment.reads.count()}"
+    document = answer.document(shown)
     clock.advance(answer.seconds + answer.blur_seconds)
     reading.record_events(
-        assignment, f"sim-{assignment.code}", events(answer), actor=actor, now=clock.now
+        assignment, name, events(answer), actor=actor, now=clock.now, simulated=True
     )
     saved = reading.save_draft(
-        assignment, document, base_version=0, key=f"sim-{assignment.code}", actor=actor,
-        now=clock.now, simulated=True,
-    )  # fmt: skip
+        assignment,
+        document,
+        base_version=version,
+        key=name,
+        actor=actor,
+        now=clock.now,
+        simulated=True,
+    )
     reading.submit(assignment, version=saved.version, actor=actor, now=clock.now, simulated=True)
     clock.advance(PAUSE_SECONDS)
 
@@ -105,7 +118,7 @@ def do_session(
         return
     actor = session.reader
     if session.state == ReadingSession.State.PLANNED:
-        reading.open_session(session, actor=actor, now=clock.now, simulated=True)
+        sessions.open_session(session, actor=actor, now=clock.now, simulated=True)
     for assignment in session.assignments.select_related("lesion__patient").order_by("position"):
         if assignment.state in (Assignment.State.ASSIGNED, Assignment.State.DRAFT):
             do_case(assignment, answer_of(assignment), actor=actor, clock=clock)
