@@ -1,6 +1,7 @@
 """The demo study from nothing to UNBLINDED, step by step; what is done already is not done again."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +12,17 @@ from portal.analysis.comparison import evaluate, latest
 from portal.demo import cast, images, paperwork, sittings, work
 from portal.demo.options import Options
 from portal.demo.progress import Bar
+from portal.demo.rendering import Rendered
 from portal.demo.summary import summary
 from portal.study import life, members, protocol, screening
 from portal.study.models import Membership, State, Study
-from radiomics.phantom.plan import make_plan
+from radiomics.phantom.plan import Plan
 
 PROTOCOL = (
     "Telling vertebral bone metastases from benign bone lesions on 99mTc-MDP SPECT/CT, after Jin et al., "
     "Front. Med. 2022;8:792581, on a synthetic cohort."
 )
+NAMES = {False: "Bone SPECT/CT demo", True: "Practice: read and draw here"}
 PLAN = {
     "models": ["ct", "spect", "combined"],
     "filter": "|r| > 0.9, caret exact, per modality",
@@ -48,6 +51,7 @@ def build(options: Options) -> Built:
         evaluate(
             study, actor=analyst, now=timezone.now(), reason="planned evaluation of the demo study"
         )
+    build_practice(people, seed=options.seed)
     body = summary(study, options, seconds=time.monotonic() - started)
     return Built(study, body, dict(people.new_passwords))
 
@@ -58,7 +62,7 @@ def found(options: Options, coordinator: User, people: cast.Cast) -> Study:
     now = timezone.now()
     if study is None:
         study = life.create_study(
-            code=options.code, name="Bone SPECT/CT demo", actor=coordinator, now=now, is_synthetic=True,
+            code=options.code, name=NAMES[options.is_practice], actor=coordinator, now=now, is_synthetic=True,
             generator=options.generator, needs_second_confirmation=False,
         )  # fmt: skip
     known = set(Membership.objects.filter(study=study).values_list("user__username", flat=True))
@@ -80,22 +84,35 @@ def step(study: Study, to: str, actor: User) -> None:
 def carry(
     study: Study, options: Options, people: cast.Cast, coordinator: User, analyst: User
 ) -> None:
-    plan = make_plan(
-        seed=options.seed,
-        n_patients=options.patients,
-        difficulty=options.difficulty,
-        null=options.is_null,
-    )
-    prepare(study, plan, options, coordinator)
-    bar = Bar("images", len(plan.patients) + sum(p.has_images for p in plan.excluded))
-    drawn = images.bring_in(options, plan, study, actor=coordinator, bar=bar)
-    bar.end()
-    register(study, plan, options, drawn, people, coordinator)
+    plan = options.plan
+    drawn = carry_to_reading(study, plan, options, people, coordinator)
     read_and_draw(study, plan, drawn, people)
     finish(study, options, coordinator, analyst)
 
 
-def prepare(study: Study, plan: Any, options: Options, coordinator: User) -> None:
+def carry_to_reading(
+    study: Study, plan: Plan, options: Options, people: cast.Cast, coordinator: User
+) -> dict[int, Rendered]:
+    """Protocol, images, cohort, truth, split and sessions; what the readers will do comes back."""
+    prepare(study, plan, options, coordinator)
+    name = "practice images" if options.is_practice else "images"
+    bar = Bar(name, len(plan.patients) + sum(p.has_images for p in plan.excluded))
+    drawn = images.bring_in(options, plan, study, actor=coordinator, bar=bar)
+    bar.end()
+    register(study, plan, options, drawn, people, coordinator)
+    return drawn
+
+
+def build_practice(people: cast.Cast, *, seed: int) -> Study:
+    """Twelve other patients in a study of their own, in READING, nothing read: the visitor's place to try."""
+    options = Options(patients=12, seed=seed, is_practice=True)
+    study = found(options, people.users["coordinator"], people)
+    if not study.has_reached(State.READING):
+        carry_to_reading(study, options.plan, options, people, people.users["coordinator"])
+    return study
+
+
+def prepare(study: Study, plan: Plan, options: Options, coordinator: User) -> None:
     now = timezone.now()
     if study.state == State.DRAFT:
         protocol.write_protocol(
@@ -108,7 +125,12 @@ def prepare(study: Study, plan: Any, options: Options, coordinator: User) -> Non
 
 
 def register(
-    study: Study, plan: Any, options: Options, drawn: Any, people: cast.Cast, coordinator: User
+    study: Study,
+    plan: Plan,
+    options: Options,
+    drawn: Mapping[int, Rendered],
+    people: cast.Cast,
+    coordinator: User,
 ) -> None:
     """Cohort, screening, truth, split, sessions; then the study goes to READING."""
     study.refresh_from_db()
@@ -133,7 +155,9 @@ def register(
     bar.end()
 
 
-def read_and_draw(study: Study, plan: Any, drawn: Any, people: cast.Cast) -> None:
+def read_and_draw(
+    study: Study, plan: Plan, drawn: Mapping[int, Rendered], people: cast.Cast
+) -> None:
     n_lesions = sum(len(p.lesions) for p in plan.patients)
     bar = Bar("reads", 2 * n_lesions)
     sittings.read_all(study, plan, people.users, bar)

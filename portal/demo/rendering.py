@@ -20,7 +20,7 @@ from portal.archive.writer import (
 from portal.demo.options import Options
 from radiomics.phantom import GENERATOR_VERSION
 from radiomics.phantom.people import Drawing, delineations
-from radiomics.phantom.plan import Plan, make_plan
+from radiomics.phantom.plan import Plan
 
 EXCLUDED_DATE, EXCLUDED_TIME = date(2020, 6, 15), time(9, 0)
 
@@ -82,12 +82,7 @@ def drawings(
 def write_patient(errand: Errand) -> Rendered:
     """Render one patient and write the three series; runs in a worker process."""
     options = errand.options
-    plan = make_plan(
-        seed=options.seed,
-        n_patients=options.patients,
-        difficulty=options.difficulty,
-        null=options.is_null,
-    )
+    plan = options.plan
     folder = Path(errand.folder)
     folder.mkdir(parents=True)
     if errand.is_excluded:

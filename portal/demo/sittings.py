@@ -45,8 +45,9 @@ def make_design(
         return found
     gap = 3 if options.patients >= SMALL else 1
     design = create_design(
-        study, seed=options.seed, patient_gap=gap, n_repeats=len(plan.repeats), actor=actor, now=now
-    )
+        study, seed=options.seed, patient_gap=gap, n_repeats=len(plan.repeats), actor=actor, now=now,
+        parameters={"practice": options.is_practice},
+    )  # fmt: skip
     create_questionnaire(study, "read", instructions=TOLD, actor=actor, now=now)
     create_questionnaire(study, "outline", instructions=DRAW, actor=actor, now=now)
     return design
@@ -70,12 +71,14 @@ def plan_all(
     again = set(plan.repeats)
     repeated = [x for x in lesions if place_of(x, plan) in again]
     experts, delineators = [users[n] for n in EXPERTS], [users[n] for n in DELINEATORS]
-    common = {"actor": actor, "now": now, "simulated": True}
+    common = {"actor": actor, "now": now, "simulated": not design.parameters.get("practice", False)}
     plan_sessions(design, kind="main", task="read", readers=experts, lesions=lesions, **common)
     plan_sessions(
         design, kind="main", task="outline", readers=delineators, lesions=lesions, **common
     )
-    first_day = START + timedelta(days=design.washout_days + 60)
+    first_day = (now if design.parameters.get("practice") else START) + timedelta(
+        days=design.washout_days + 60
+    )
     plan_sessions(
         design, kind="repeat", task="outline", readers=delineators, lesions=repeated, occasion=2,
         not_before=first_day, **common,
