@@ -45,7 +45,7 @@ export class Desk {
   readonly autosave: Autosave;
   readonly #ports: DeskPorts;
   viewer: Viewer | null = null;
-  #closed = false;
+  #closing: Promise<void> | null = null;
   #failedLesionSlice = new Set<Slot>();
   #replayed = false;
   #announcing = 0;
@@ -244,14 +244,18 @@ export class Desk {
   }
 
   /** Takes everything of the case down; afterwards nothing of it is left in the page. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#takeDown();
+    return this.#closing;
+  }
+
+  async #takeDown(): Promise<void> {
     window.clearTimeout(this.#announcing);
     this.autosave.stop();
     this.outlining.detach();
-    this.viewer?.dispose();
+    const { viewer } = this;
     this.viewer = null;
+    await viewer?.dispose();
   }
 
   #takeOver(document: DraftDocument): void {
@@ -272,7 +276,7 @@ export class Desk {
 
   #submitted({ next, home }: SubmitAnswer): void {
     void this.#ports.drafts.remove(draftKey(this.case.owner, this.case.code));
-    this.close();
+    void this.close();
     if (next === null) this.#ports.leave(home);
     else this.#ports.openNext(next);
   }
@@ -283,7 +287,7 @@ export class Desk {
     if (save.kind === "conflict") this.store.set({ dialog: "conflict" });
     if (save.kind === "readonly") this.#becomeReadOnly(`This read cannot change any more (${save.state}).`);
     if (save.kind === "gone") {
-      this.close();
+      void this.close();
       this.#becomeReadOnly("This case is not, or no longer, on your list.");
     }
     if (save.kind === "refused")

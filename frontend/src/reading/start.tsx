@@ -38,10 +38,11 @@ async function open(host: HTMLElement, raw: unknown, ports: DeskPorts): Promise<
 
 /** The next case opens in the same page, after everything of the last one is gone. */
 async function openNext(host: HTMLElement, url: string, ports: DeskPorts): Promise<void> {
-  current?.close();
+  const closed = current?.close();
   current = null;
   render(null, host);
   delete host.dataset.desk;
+  await closed;
   const response = await send(`${url}document`, { credentials: "same-origin" }).catch(() => null);
   if (response?.status !== 200) return window.location.assign(url);
   window.history.pushState(null, "", url);

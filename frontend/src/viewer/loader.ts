@@ -6,6 +6,7 @@ import { bufferType } from "./pixel_type.ts";
 /** Three tries, with these pauses before each. */
 const PAUSES_MS = [0, 500, 1000];
 const IN_FLIGHT = 6;
+const LONGEST_CLOSE_MS = 3000;
 const REQUEST = { priority: 0, requestType: Enums.RequestType.Interaction };
 
 /** An image that three tries did not bring; `status` is the last HTTP status, 0 for none. */
@@ -50,9 +51,10 @@ export class ImageLoader {
     }
   }
 
-  close(): void {
+  /** Starts nothing more; resolves when what was under way has settled, or has had time enough. */
+  async close(): Promise<void> {
     this.#closed = true;
-    this.#pending.clear();
+    await Promise.race([Promise.allSettled(this.#pending.values()), pause(LONGEST_CLOSE_MS)]);
   }
 
   load(imageId: string): Promise<void> {

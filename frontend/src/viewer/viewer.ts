@@ -120,17 +120,18 @@ export class Viewer {
     return true;
   }
 
-  dispose(): void {
+  /** Panes go at once; metadata and cache when the images under way have settled, for their decoding asks for both. */
+  async dispose(): Promise<void> {
     this.#closed = true;
     this.#resize.disconnect();
-    this.#loader.close();
-    this.engine.dispose();
     for (const pane of this.panes.values()) {
       pane.viewport = null;
       pane.source = null;
       pane.dom.root.remove();
     }
     this.panes.clear();
+    await this.#loader.close();
+    this.engine.dispose();
     this.#forget();
   }
 
@@ -247,7 +248,7 @@ export class Viewer {
 
   async #openFused(failed: readonly string[]): Promise<void> {
     const [ct, spect] = [this.#series.get("CT"), this.#series.get("SPECT")];
-    if (this.fusionReason !== null || ct === undefined || spect === undefined) return;
+    if (this.#closed || this.fusionReason !== null || ct === undefined || spect === undefined) return;
     const problem =
       failed.length > 0
         ? `Fusion is off: ${failed.length} of the images ${failed.length === 1 ? "is" : "are"} missing.`
