@@ -28,7 +28,7 @@ from portal.archive.writer import (  # noqa: E402
     write_whole_body,
 )
 from portal.study import life, members, patients, protocol, screening, splitting  # noqa: E402
-from portal.study.models import Lesion, Patient, State, Study  # noqa: E402
+from portal.study.models import Lesion, State, Study  # noqa: E402
 from portal.truth.entry import enter  # noqa: E402
 from portal.truth.strata import patient_strata  # noqa: E402
 from readers.design import (  # noqa: E402
@@ -223,7 +223,6 @@ def main() -> None:
     splitting.lock(splitting.save(proposal, actor=boss, now=NOW), actor=boss, now=NOW)
     plan(study, people)
     life.advance(study, to=State.READING, actor=boss, reason="begin", now=NOW)
-    print(Patient.objects.count(), "patients")
 
 
 if __name__ == "__main__":

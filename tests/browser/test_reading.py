@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.desk_page import FUSED, NATIVE, attribute, plane_mm, wait_for_desk, wait_saved
+from tests.browser.desk_page import wait_for_desk, wait_saved
 
 
 def open_next_case(page):
