@@ -1,9 +1,10 @@
-"""Command line: describe a plan, write the contact sheet."""
+"""Command line: describe a plan, write the contact sheet, measure the models."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from radiomics.phantom.calibrate import calibrated
 from radiomics.phantom.contact_sheet import write_contact_sheet, write_whole_bodies
 from radiomics.phantom.plan import Plan, make_plan
 
@@ -17,7 +18,8 @@ def parser() -> argparse.ArgumentParser:
     sheet.add_argument("out", type=Path)
     sheet.add_argument("--cases", type=int, default=12)
     sheet.add_argument("--whole-body", action="store_true")
-    for command in (describe, sheet):
+    measure = commands.add_parser("calibrate", help="measure the models on one cohort")
+    for command in (describe, sheet, measure):
         command.add_argument("--seed", type=int, default=2022)
         command.add_argument("--patients", type=int, default=132)
         command.add_argument("--difficulty", type=float, default=1.0)
@@ -50,9 +52,16 @@ def main(arguments: list[str]) -> int:
     except ValueError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
-    lines = described(plan) if chosen.command == "describe" else drawn(chosen, plan)
+    lines = run(chosen, plan)
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
+
+
+def run(chosen: argparse.Namespace, plan: Plan) -> list[str]:
+    """The lines a command prints."""
+    if chosen.command == "describe":
+        return described(plan)
+    return calibrated(plan) if chosen.command == "calibrate" else drawn(chosen, plan)
 
 
 def drawn(chosen: argparse.Namespace, plan: Plan) -> list[str]:

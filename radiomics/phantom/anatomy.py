@@ -76,7 +76,10 @@ class Anatomy:
 
     def box(self, vertebra: Vertebra, below: float, above: float, side: float = 60.0) -> Box:
         """The block around a vertebra from `below` to `above` its centre (mm, positive)."""
-        shift_x, shift_y = (float(f(np.float32(vertebra.z))) for f in (self.curve.x, self.curve.y))
+        shift_x, shift_y = (
+            float(f(np.array([vertebra.z], dtype=np.float32))[0])
+            for f in (self.curve.x, self.curve.y)
+        )
         where = (
             span(Z, vertebra.z - below, vertebra.z + above),
             span(Y, shift_y - 0.5 * vertebra.depth - 12, shift_y + vertebra.depth / 2 + 52),

@@ -40,11 +40,8 @@ def ct_axes(images: PatientImages) -> tuple[FloatArray, FloatArray, FloatArray]:
     """x, y and z of the CT voxels in mm."""
     o, s = images.ct_origin_mm, images.ct_spacing_mm
     n = images.ct_hu.shape
-    return (
-        o[0] + s[1] * np.arange(n[2]),
-        o[1] + s[0] * np.arange(n[1]),
-        o[2] + s[2] * np.arange(n[0]),
-    )
+    places = [o[k] + s[k] * np.arange(n[2 - k], dtype=np.float64) for k in range(3)]
+    return places[0], places[1], places[2]
 
 
 def fused(ct: Picture, spect: FloatArray, top: float) -> Picture:
@@ -95,15 +92,15 @@ def row_of(plan: Plan, index: int, slot: int) -> Picture:
 
 def tall(picture: Picture) -> Picture:
     """A sagittal picture in true proportion, 256 rows high in all."""
-    body = resize(picture, (102, picture.shape[1]), order=1, preserve_range=True)
-    scaled = resize(body, (145, SIDE), order=1, preserve_range=True).astype(np.uint8)
+    body = resize(picture, (102, picture.shape[1]), order=1, preserve_range=True)  # type: ignore[no-untyped-call]
+    scaled = resize(body, (145, SIDE), order=1, preserve_range=True).astype(np.uint8)  # type: ignore[no-untyped-call]
     return np.pad(scaled, ((55, 56), (0, 0), (0, 0)), constant_values=255)
 
 
 def whole_body(images: PatientImages) -> Picture:
     """Both views, 256 rows."""
     both = np.concatenate(list(images.whole_body[:, 40:960]), axis=1).astype(np.float64)
-    small = resize(both, (SIDE, 142), order=1, anti_aliasing=True, preserve_range=True)
+    small = resize(both, (SIDE, 142), order=1, anti_aliasing=True, preserve_range=True)  # type: ignore[no-untyped-call]
     return grey(small, 0, 18, True)
 
 

@@ -24,4 +24,4 @@ def to_ct(hu: Volume, rng: np.random.Generator) -> npt.NDArray[np.int16]:
     image += noise * (sd / float(noise[0].std())).astype(np.float32)
     image = np.clip(np.rint(image), -1024, 3071)
     image[:, radius > RADIUS_MM] = -1024
-    return image.astype(np.int16)
+    return np.asarray(image, dtype=np.int16)

@@ -19,6 +19,7 @@ from radiomics.phantom.shapes import (
     ellipsoid,
     fade,
     occ,
+    single,
     smooth_noise,
 )
 from radiomics.phantom.vertebra import Body, Canvas, body_of, facet_place
@@ -122,7 +123,7 @@ def focal_pedicle(box: Box, vert: Vertebra, body: Body, draw: Draw) -> Volume:
 
 def diffuse(box: Box, vert: Vertebra, body: Body, draw: Draw) -> Volume:
     """The whole body."""
-    return np.maximum(body.wall - 1, np.maximum(body.top, body.bottom) - 1)
+    return single(np.maximum(body.wall - 1, np.maximum(body.top, body.bottom) - 1))
 
 
 def end_plate(box: Box, vert: Vertebra, body: Body, draw: Draw) -> Volume:
@@ -138,12 +139,12 @@ def end_plate(box: Box, vert: Vertebra, body: Body, draw: Draw) -> Volume:
         0.50 * vert.depth,
     )
     plate = body.top if draw.upper else body.bottom
-    return np.maximum(-plate - thick, within)
+    return single(np.maximum(-plate - thick, within))
 
 
 def wedge(box: Box, vert: Vertebra, body: Body, draw: Draw) -> Volume:
     """A band under the lowered upper plate."""
-    return np.maximum(-body.top - sized(8.5, 6, 12, draw), body.wall - 1)
+    return single(np.maximum(-body.top - sized(8.5, 6, 12, draw), body.wall - 1))
 
 
 def facet(box: Box, vert: Vertebra, body: Body, draw: Draw) -> Volume:
@@ -159,7 +160,7 @@ def disc(box: Box, vert: Vertebra, body: Body, draw: Draw) -> Volume:
     thick = sized(8.5, 6, 12, draw)
     within = ellipse(box.u, box.v, 0, 0, 0.50 * vert.width, 0.52 * vert.depth)
     middle = (vert.height + vert.disc) / 2
-    return np.maximum(np.abs(box.w - middle) - vert.disc / 2 - thick, within).astype(np.float32)
+    return single(np.maximum(np.abs(box.w - middle) - vert.disc / 2 - thick, within))
 
 
 SHAPES: Mapping[str, Geometry] = MappingProxyType(
@@ -176,7 +177,9 @@ def rim(box: Box, vert: Vertebra, body: Body, draw: Draw) -> Volume:
     near = np.exp(-((plate / 4.0) ** 2)) * occ(plate - 2, 2.5)
     angle = np.arctan2(box.u, -box.v)
     front = np.clip(0.35 + 0.65 * np.cos(angle - draw.side * 0.9), 0, 1)
-    return occ(body.wall - 4.0 * near * front, 1.0) * occ(plate - 1.0, 2.5) * (near * front > 0.15)
+    return single(
+        occ(body.wall - 4.0 * near * front, 1.0) * occ(plate - 1.0, 2.5) * (near * front > 0.15)
+    )
 
 
 def field_of(
@@ -230,7 +233,7 @@ def paint_ct(canvas: Canvas, field: Field, lesion: LesionPlan, rng: np.random.Ge
     back = value + (20 if lesion.ct_type == "lytic" else 60) + gain * amplitude * x
     blend(
         hu,
-        POSTERIOR_SHARE[lesion.ct_type] * in_arch,
+        single(POSTERIOR_SHARE[lesion.ct_type] * in_arch),
         back if lesion.ct_type != "sclerotic" else back + 200,
     )
     new_bone = GROWTH_HU[0] + GROWTH_HU[1] * rng.standard_normal()

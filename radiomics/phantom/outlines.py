@@ -1,9 +1,11 @@
 """Hand-drawn outlines: the true one with a reader's habit and the slip of one drawing."""
 
 import numpy as np
+from scipy.spatial import ConvexHull
 from skimage.draw import polygon2mask
 
 from radiomics.phantom.draws import FloatArray
+from radiomics.region import self_intersects
 
 N_VERTICES = 36
 HARMONICS = np.arange(1, 6)
@@ -51,7 +53,7 @@ def dice(one: FloatArray, two: FloatArray, step: float = 0.5) -> float:
     both = np.vstack([one, two])
     low = both.min(axis=0) - step
     shape = tuple(int(k) for k in np.ceil((both.max(axis=0) + step - low) / step).astype(int) + 1)
-    a, b = (np.asarray(polygon2mask(shape, (xy - low) / step)) for xy in (one, two))
+    a, b = (np.asarray(polygon2mask(shape, (xy - low) / step)) for xy in (one, two))  # type: ignore[no-untyped-call]
     total = int(a.sum() + b.sum())
     return 2 * int((a & b).sum()) / total if total else 0.0
 
@@ -82,7 +84,21 @@ def drawn_outline(
     radius = polar_radius(xy, centre, theta)
     unit = np.column_stack([np.cos(theta), np.sin(theta)])
     if dice(centre + radius[:, None] * unit, xy) >= POLAR_DICE:
-        return centre + np.maximum(radius * factor, MIN_RADIUS_MM)[:, None] * unit + shift
-    points = evenly(xy, N_VERTICES)
+        polar = np.maximum(radius * factor, MIN_RADIUS_MM)[:, None] * unit
+        return np.asarray(centre + polar + shift, dtype=np.float64)
     size = float(np.median(radius))
-    return np.asarray(points + ((factor - 1) * size)[:, None] * normals(points) + shift)
+    return displaced(evenly(xy, N_VERTICES), (factor - 1) * size) + shift
+
+
+def displaced(points: FloatArray, by_mm: FloatArray) -> FloatArray:
+    """An outline (n, 2) moved along its normals by `by_mm` (n,), by less where it would cross itself.
+
+    A hand does not draw a loop: the move is halved until the outline is simple; where even the resampled outline is
+    not, its convex hull is drawn.
+    """
+    direction = normals(points)
+    for share in (1.0, 0.5, 0.25, 0.0):
+        moved = np.asarray(points + share * by_mm[:, None] * direction, dtype=np.float64)
+        if not self_intersects(moved):
+            return moved
+    return evenly(points[ConvexHull(points).vertices], len(points))

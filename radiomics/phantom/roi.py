@@ -38,7 +38,7 @@ def true_region(field: Field) -> Region | None:
     parts, n = label(smooth[k])
     largest = 1 + int(np.argmax([np.sum(parts == i) for i in range(1, n + 1)]))
     soft = gaussian_filter((parts == largest).astype(np.float64), 1.0)
-    contours = find_contours(soft, 0.5)
+    contours = find_contours(soft, 0.5)  # type: ignore[no-untyped-call]
     if not contours:
         return None
     contour = max(contours, key=len)[:-1] - 3

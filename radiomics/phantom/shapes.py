@@ -32,20 +32,25 @@ class Box:
         return (z.stop - z.start, y.stop - y.start, x.stop - x.start)
 
 
+def single(values: npt.ArrayLike) -> Volume:
+    """The values as float32."""
+    return np.asarray(values, dtype=np.float32)
+
+
 def occ(d: Volume, h: float) -> Volume:
     """Partial-volume occupancy 0..1 of a signed distance with edge width h (mm)."""
-    return np.clip(0.5 - d / np.float32(h), 0, 1).astype(np.float32)
+    return single(np.clip(0.5 - d / np.float32(h), 0, 1))
 
 
 def fade(depth: Volume, over: float, fading: float) -> Volume:
     """1 down to a depth of `over` mm, then falling to 0 within `fading` mm."""
-    return np.clip(1 - (depth - np.float32(over)) / np.float32(fading), 0, 1).astype(np.float32)
+    return single(np.clip(1 - (depth - np.float32(over)) / np.float32(fading), 0, 1))
 
 
 def ellipse(x: Volume, y: Volume, cx: float, cy: float, a: float, b: float) -> Volume:
     """Approximate distance to an ellipse."""
     r = np.hypot((x - np.float32(cx)) / np.float32(a), (y - np.float32(cy)) / np.float32(b))
-    return ((r - 1) * np.float32(min(a, b))).astype(np.float32)
+    return single((r - 1) * np.float32(min(a, b)))
 
 
 def ellipsoid(
@@ -56,9 +61,7 @@ def ellipsoid(
         ((c - np.float32(m)) / np.float32(a)) ** 2
         for c, m, a in zip((box.u, box.v, box.w), centre, axes, strict=True)
     ]
-    return ((np.sqrt(parts[0] + parts[1] + parts[2]) - 1) * np.float32(min(axes))).astype(
-        np.float32
-    )
+    return single((np.sqrt(parts[0] + parts[1] + parts[2]) - 1) * np.float32(min(axes)))
 
 
 def blend(target: Volume, share: Volume, value: Volume | float) -> None:
@@ -78,4 +81,4 @@ def smooth_noise(
     """Gaussian noise of unit SD and mean 0, smoothed with `sigma` voxels."""
     white = rng.standard_normal(shape, dtype=np.float32)
     smooth = gaussian_filter(white, sigma, mode="wrap", truncate=3.0)
-    return ((smooth - smooth.mean()) / max(float(smooth.std()), 1e-6)).astype(np.float32)
+    return single((smooth - smooth.mean()) / max(float(smooth.std()), 1e-6))

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from radiomics.phantom.anatomy import Anatomy
-from radiomics.phantom.shapes import N_Z, Volume, X, Y, Z, blend, ellipse, fade, occ, smooth_noise
+from radiomics.phantom.shapes import (
+    N_Z,
+    Volume,
+    X,
+    Y,
+    Z,
+    blend,
+    ellipse,
+    fade,
+    occ,
+    single,
+    smooth_noise,
+)
 
 KEYS = np.linspace(-70, 70, 5)
 XX, YY = np.broadcast_to(X[None, :], (256, 256)), np.broadcast_to(Y[:, None], (256, 256))
@@ -82,7 +94,7 @@ def organs(anatomy: Anatomy, rng: np.random.Generator) -> list[Organ]:
 def wavy(key: int, rng: np.random.Generator, n: int) -> Volume:
     """Drift (n, 2) of organ centres at a key picture; the generator must be the same for all keys."""
     size, phase = rng.uniform(1, 5, (n, 2)), rng.uniform(0, 2 * np.pi, (n, 2))
-    return (size * np.sin(phase + 3 * KEYS[key] / 60)).astype(np.float32)
+    return single(size * np.sin(phase + 3 * KEYS[key] / 60))
 
 
 def key_picture(
@@ -166,7 +178,8 @@ def paint_ribs(hu: Volume, activity: Volume, anatomy: Anatomy) -> None:
     r = np.hypot(XX / a, (YY - yc) / b)
     wall = (np.abs((r - 1) * b)).astype(np.float32)
     theta = np.arctan2(np.abs(XX) / a, (YY - yc) / b)
-    rows, columns = np.nonzero((wall < 5) & (theta > 0.12) & (theta < 2.6))
+    reach = 2.6 if anatomy.thoracic else 1.5
+    rows, columns = np.nonzero((wall < 5) & (theta > 0.12) & (theta < reach))
     angle = theta[rows, columns]
     sunk = 78 * (1 - np.cos(0.9 * angle))
     start = np.clip((0.17 - angle) * 120, 0, None)

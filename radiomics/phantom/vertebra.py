@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radiomics.phantom.anatomy import Anatomy, Vertebra
-from radiomics.phantom.shapes import Box, Volume, blend, ellipse, fade, occ, smooth_noise
+from radiomics.phantom.shapes import Box, Volume, blend, ellipse, fade, occ, single, smooth_noise
 
 TEXTURE_HU = 44.0
 DISC_HU = 92.0
@@ -70,7 +70,7 @@ def share_of(body: Body) -> Volume:
 def rod(across: Volume, up: Volume, half_width: float, half_height: float) -> Volume:
     """Distance to a rounded bar seen along its axis."""
     r = np.hypot(across / np.float32(half_width), up / np.float32(half_height))
-    return ((r - 1) * np.float32(min(half_width, half_height))).astype(np.float32)
+    return single((r - 1) * np.float32(min(half_width, half_height)))
 
 
 def pedicle(box: Box, vert: Vertebra, a: Volume) -> Volume:
@@ -82,7 +82,7 @@ def pedicle(box: Box, vert: Vertebra, a: Volume) -> Volume:
         0.27 * vert.height,
     )
     along = np.maximum(0.30 * vert.depth - box.v, box.v - vert.back - 2)
-    return np.maximum(d, along)
+    return single(np.maximum(d, along))
 
 
 def lamina(box: Box, vert: Vertebra, a: Volume) -> Volume:
@@ -91,7 +91,7 @@ def lamina(box: Box, vert: Vertebra, a: Volume) -> Volume:
     line = vert.back + 11 * (1 - a / start)
     d = np.abs(box.v - line) * 0.72 - 2.6
     up = np.maximum(-0.48 * vert.height - box.w, box.w - 0.22 * vert.height)
-    return np.maximum(np.maximum(d, a - start - 1.5), up).astype(np.float32)
+    return single(np.maximum(np.maximum(d, a - start - 1.5), up))
 
 
 def spinous(box: Box, vert: Vertebra, a: Volume) -> Volume:
@@ -104,7 +104,7 @@ def spinous(box: Box, vert: Vertebra, a: Volume) -> Volume:
     end = np.maximum(-3 - t, t - length) / 5
     round_off = np.sqrt(np.clip(1 - np.clip(end + 1, 0, 1) ** 2 * 0.6, 0.1, 1))
     up = (np.abs(box.w - drop) - high * round_off) * 0.8
-    return np.maximum(np.maximum(a - width, up), end * 5).astype(np.float32)
+    return single(np.maximum(np.maximum(a - width, up), end * 5))
 
 
 def transverse(box: Box, vert: Vertebra, a: Volume) -> Volume:
@@ -114,7 +114,7 @@ def transverse(box: Box, vert: Vertebra, a: Volume) -> Volume:
     radius = 3.6 + 0.8 * t
     du = a - 0.36 * vert.width - t * length
     dv = box.v - vert.back + 2 - back * t
-    return (np.sqrt(du**2 + dv**2 + (box.w - 0.12 * vert.height) ** 2) - radius).astype(np.float32)
+    return single(np.sqrt(du**2 + dv**2 + (box.w - 0.12 * vert.height) ** 2) - radius)
 
 
 def facet_place(vert: Vertebra) -> tuple[float, float]:
@@ -135,7 +135,7 @@ def pillars(box: Box, vert: Vertebra, a: Volume) -> Volume:
     low = np.clip(-box.w / reach, 0, 1)
     lower = np.hypot(a - at + 3.0 * low, box.v - v - 3.2 * low)
     d = np.where(box.w > 0, upper, lower) - (4.4 - 0.9 * np.clip(np.abs(box.w) / reach, 0, 1))
-    return np.maximum(d, np.abs(box.w) - reach).astype(np.float32)
+    return single(np.maximum(d, np.abs(box.w) - reach))
 
 
 def paint_canal(canvas: Canvas, box: Box, vert: Vertebra) -> None:
