@@ -32,7 +32,8 @@ WASM = "'wasm-unsafe-eval'"
 @reader_view("GET", "HEAD")
 def home(request: HttpRequest, reader: User) -> HttpResponse:
     rows = due(reader, now=timezone.now())
-    context = {"rows": rows, "first": to_continue(rows)}
+    is_synthetic = any(row.session.study.is_synthetic for row in rows)
+    context = {"rows": rows, "first": to_continue(rows), "is_synthetic": is_synthetic}
     return render(request, "readers/home.html", context)
 
 
@@ -112,5 +113,9 @@ def desk(request: HttpRequest, reader: User, code: str) -> HttpResponse:
     if request.GET.get("view") == "pictures":
         return still.show(request, reader, assignment)
     case = reading.open_case(assignment, actor=reader, now=timezone.now())
-    context = {"case": case, "document": case.to_json(csrf_token=get_token(request))}
+    context = {
+        "case": case,
+        "document": case.to_json(csrf_token=get_token(request)),
+        "is_synthetic": assignment.session.study.is_synthetic,
+    }
     return render(request, "readers/desk.html", context)

@@ -97,7 +97,7 @@ def do_case(assignment: Assignment, answer: Answer, *, actor: User, clock: Clock
         assignment,
         document,
         base_version=version,
-        key=name,
+        key=digest([assignment.code, document]),
         actor=actor,
         now=clock.now,
         simulated=True,
