@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from portal.accounts.models import User
+from portal.audit.chain import digest
 from portal.demo.clock import Clock
 from readers import reading, sessions
 from readers.models import Assignment, ReadingSession
