@@ -98,7 +98,7 @@ def do_case(assignment: Assignment, answer: Answer, *, actor: User, clock: Clock
         assignment,
         document,
         base_version=version,
-        key=digest([assignment.code, document]),
+        key=digest([name, document]),
         actor=actor,
         now=clock.now,
         simulated=True,
