@@ -178,21 +178,26 @@ def save_draft(
             "This case was saved elsewhere in the meantime; compare both versions.",
             extra={"version": read.version, "document": read.document or None},
         )
-    read.version, read.document, read.saved_at = base_version + 1, document, now
     read.is_fallback_view = read.is_fallback_view or fallback_view
+    store_version(read, document, key=key, now=now)
+    if case.state == Assignment.State.ASSIGNED:
+        Assignment.objects.filter(pk=case.pk).update(state=Assignment.State.DRAFT)
+    audit("read.save", case, actor, simulated=simulated)
+    return Saved(read.version, now, found)
+
+
+def store_version(read: Read, document: dict[str, Any], *, key: str, now: datetime) -> None:
+    """The next version of a draft, and the save by which a replay is known."""
+    read.version, read.document, read.saved_at = read.version + 1, document, now
     read.save(update_fields=["version", "document", "saved_at", "is_fallback_view"])
     DraftSave.objects.create(
-        assignment=case,
+        assignment_id=read.assignment_id,
         key=key,
         version=read.version,
         body_digest=digest(document),
         document=document,
         saved_at=now,
     )
-    if case.state == Assignment.State.ASSIGNED:
-        Assignment.objects.filter(pk=case.pk).update(state=Assignment.State.DRAFT)
-    audit("read.save", case, actor, simulated=simulated)
-    return Saved(read.version, now, found)
 
 
 def replayed(case: Assignment, document: Mapping[str, Any], *, key: str) -> DraftSave | None:

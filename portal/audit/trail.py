@@ -36,33 +36,37 @@ def record(
     clock: str = "",
 ) -> AuditEvent:
     """Append one act to the trail; values and reason go to its payload, behind the fence."""
-    who = current.get()
     has_values = new is not None or old is not None or bool(reason)
     payload = exact({"new": new, "old": old, "reason": reason})
     salt = secrets.token_bytes(16)
+    act = {
+        "verb": verb, "obj": obj, "study": study, "role": role or "system", "scope": scope,
+        "reason_code": reason_code, "payload": payload_digest(salt, payload) if has_values else "",
+    }  # fmt: skip
     with transaction.atomic():
-        lock_chain()
-        head = AuditEvent.objects.order_by("-seq").values("seq", "hash", "at").first()
-        now = timezone.now()
-        fields: dict[str, Any] = {
-            "seq": (head["seq"] if head else 0) + 1,
-            "at": now,
-            "actor": actor or who.actor,
-            "role": role or "system",
-            "verb": verb,
-            "obj": obj,
-            "study": study,
-            "scope": scope,
-            "reason_code": reason_code,
-            "request": who.request,
-            "session": who.session,
-            "ip": who.ip,
-            "app": __version__,
-            "clock": "back" if head and now < head["at"] else clock or who.clock,
-            "payload": payload_digest(salt, payload) if has_values else "",
-        }
-        previous = bytes.fromhex(head["hash"]) if head else GENESIS
-        event = AuditEvent.objects.create(**fields, hash=event_hash(previous, fields))
+        event = append(act, actor=actor, clock=clock)
         if has_values:
             AuditPayload.objects.create(event=event, salt=salt, body=canonical(payload).decode())
     return event
+
+
+def append(act: dict[str, Any], *, actor: str, clock: str) -> AuditEvent:
+    """Chain one act to the head, with who, when and in which request."""
+    who = current.get()
+    lock_chain()
+    head = AuditEvent.objects.order_by("-seq").values("seq", "hash", "at").first()
+    now = timezone.now()
+    went_back = head is not None and now < head["at"]
+    fields: dict[str, Any] = {
+        **act,
+        "seq": (head["seq"] if head else 0) + 1,
+        "at": now,
+        "actor": actor or who.actor,
+        "request": who.request,
+        "session": who.session,
+        "ip": who.ip,
+        "app": __version__,
+        "clock": "back" if went_back else clock or who.clock,
+    }
+    previous = bytes.fromhex(head["hash"]) if head else GENESIS
+    return AuditEvent.objects.create(**fields, hash=event_hash(previous, fields))

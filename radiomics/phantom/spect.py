@@ -37,7 +37,8 @@ def to_spect(
     grid = np.meshgrid((z - Z[0]) / SLICE, rows, columns, indexing="ij")
     mean = map_coordinates(blurred, grid, order=1, mode="nearest")
     inside = np.hypot(x[None, :] / torso.a, (y[:, None] - torso.y) / torso.b) < 1
-    beyond = (np.abs(x) > float(X[-1]) - 2)[None, :] | (y > float(Y[-1]))[:, None]
+    outside_y = (y > float(Y[-1])) | (y < float(Y[0]))
+    beyond = (np.abs(x) > float(X[-1]) - 2)[None, :] | outside_y[:, None]
     mean[:, beyond & ~inside] = 0
     mean[:, beyond & inside] = 0.13
     counts = rng.poisson(np.clip(mean, 0, None) * COUNTS * delta).astype(np.float32)
