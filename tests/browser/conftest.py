@@ -1,9 +1,11 @@
 """Chromium, a seeded portal for each module, and pages whose faults fail the test."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -88,7 +90,7 @@ def new_context(
             reduced_motion="reduce",
             device_scale_factor=1,
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(15_000)
         contexts.append(watched(context, watch))
         return context
 
@@ -102,6 +104,7 @@ def keep_pictures(contexts: list[BrowserContext], name: str) -> None:
     """What every page showed at the end, for eyes; the folder is not under version control."""
     ARTEFACTS.mkdir(exist_ok=True)
     pages = [page for context in contexts for page in context.pages]
+    name = re.sub(r"\W+", "-", name).strip("-")
     for number, page in enumerate(pages):
         page.screenshot(path=ARTEFACTS / f"{name}-{number}.png")
 
@@ -111,13 +114,25 @@ def page(new_context: Callable[[], BrowserContext]) -> Page:
     return new_context().new_page()
 
 
+@pytest.fixture(scope="module")
+def sessions() -> dict[str, list[Any]]:
+    """Cookies of those who have signed in on this module's portal."""
+    return {}
+
+
 @pytest.fixture
-def sign_in() -> Callable[[Page, str], None]:
+def sign_in(sessions: dict[str, list[Any]]) -> Callable[[Page, str], None]:
+    """Sign in by the form the first time, by the same session later."""
+
     def enter(page: Page, name: str) -> None:
+        if name in sessions:
+            page.context.add_cookies(sessions[name])
+            return
         page.goto("/accounts/login/")
         page.get_by_label("User name").fill(name)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("button", name="Sign out").wait_for()
+        sessions[name] = list(page.context.cookies())
 
     return enter

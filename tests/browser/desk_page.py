@@ -44,7 +44,7 @@ def watched(context: BrowserContext, watch: Watch) -> BrowserContext:
 def wait_for_desk(page: Page, panes: Sequence[str] = NATIVE) -> None:
     page.wait_for_selector('[data-desk="ready"]')
     for name in panes:
-        page.wait_for_selector(f'[data-pane="{name}"][data-state="ready"]')
+        page.wait_for_selector(f'[data-pane="{name}"][data-state="ready"]', state="attached")
 
 
 def wait_saved(page: Page) -> None:

@@ -55,3 +55,16 @@ def test_an_expert_reads_three_cases_with_the_keyboard_alone(portal, new_context
         "SELECT call, confidence, score FROM readers_read WHERE state = 'submitted' ORDER BY id"
     )
     assert rows == [("metastasis", 5, 10), ("benign", 2, 4), ("metastasis", 3, 8)]
+
+
+def test_a_pane_offers_another_try_only_after_an_error(page, sign_in):
+    sign_in(page, "delineator1")
+    held = []
+    page.route("**/dicomweb/**", lambda route: held.append(route))
+    page.goto("/reading/")
+    page.get_by_role("link", name="Continue").click()
+    page.get_by_role("button", name="Start the session").click()
+    expect(page.locator('[data-pane="ct"][data-state="loading"]')).to_contain_text("Loading")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.unroute("**/dicomweb/**")
+    wait_for_desk(page)
