@@ -1,0 +1,76 @@
+"""axe-core finds no A or AA violation on the pages people work on."""
+
+import re
+
+import pytest
+
+from tests.browser.desk_page import FUSED, NATIVE, wait_for_desk
+from tests.browser.portal_server import ROOT
+
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RUN = "(tags) => axe.run(document, {runOnly: {type: 'tag', values: tags}})"
+
+
+def violations(page):
+    """One line per violated rule, with the first element that violates it."""
+    if not AXE.exists():
+        pytest.skip("NO AXE: run `npm ci` in frontend/")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(RUN, TAGS)
+    assert len(found["passes"]) > 5
+    return [
+        f"{v['id']}: {v['help']} ({len(v['nodes'])}) {v['nodes'][0]['html'][:200]}"
+        for v in found["violations"]
+    ]
+
+
+def test_the_sign_in_page_has_no_violation(page):
+    page.goto("/accounts/login/")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/",
+        "/studies/reference/",
+        "/studies/reference/protocol/",
+        "/studies/reference/patients/",
+        "/studies/reference/screening/",
+        "/studies/reference/truth/",
+        "/studies/reference/split/",
+        "/studies/reference/readers/",
+        "/studies/reference/members/",
+        "/studies/reference/features/",
+        "/studies/reference/audit/",
+    ],
+)
+def test_the_coordinators_pages_have_no_violation(page, sign_in, address):
+    sign_in(page, "coordinator")
+    page.goto(address)
+    assert violations(page) == []
+
+
+def test_the_reading_room_has_no_violation(page, sign_in):
+    sign_in(page, "expert1")
+    page.goto("/reading/")
+    assert violations(page) == []
+    page.goto("/reading/help/")
+    assert violations(page) == []
+
+
+def test_the_desk_and_its_dialogs_have_no_violation(page, sign_in):
+    sign_in(page, "expert1")
+    page.goto("/reading/")
+    page.get_by_role("link", name="Continue").click()
+    page.get_by_role("button", name="Start the session").click()
+    page.wait_for_url(re.compile(r"/reading/cases/"))
+    wait_for_desk(page, (*NATIVE, *FUSED))
+    assert violations(page) == []
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.goto(page.url + "?view=pictures")
+    assert violations(page) == []
