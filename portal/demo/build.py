@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.analysis.cases import locked_runs
 from portal.analysis.comparison import evaluate, latest
 from portal.demo import cast, images, paperwork, sittings, work
 from portal.demo.options import Options
@@ -47,7 +48,7 @@ def build(options: Options) -> Built:
     study = found(options, coordinator, people)
     if not study.has_reached(State.UNBLINDED):
         carry(study, options, people, coordinator, analyst)
-    if not latest(study):
+    if not latest(study) and locked_runs(study):
         evaluate(
             study, actor=analyst, now=timezone.now(), reason="planned evaluation of the demo study"
         )

@@ -58,8 +58,9 @@ def digest_of(study: Study, rows: Mapping[str, Evaluation]) -> str:
 def aucs(study: Study, row: Evaluation | None) -> dict[str, Any]:
     """AUC with limits of each model and the experts, null with the reason where there is none."""
     if row is None or "reason" in row.figures:
-        reason = row.figures["reason"] if row else "not evaluated"
-        return {name: {"auc": None, "reason": reason} for name in (*NAMES, "experts")}
+        why = row.figures["reason"] if row else "no model run could be locked"
+        found = {name: {"auc": None, "reason": failure(study, name) or why} for name in NAMES}
+        return {**found, "experts": {"auc": None, "reason": why}}
     models, experts = row.figures["auc"]["models"], row.figures["auc"]["experts"]
     found = {name: short(models.get(name), failure(study, name)) for name in NAMES}
     return {**found, "experts": short(experts.get("calls"), "no expert read")}

@@ -58,6 +58,8 @@ def blinded(connection: BaseDatabaseWrapper) -> Iterator[None]:
     with transaction.atomic(using=connection.alias):
         take_role(connection)
         yield
+        if not connection.needs_rollback:
+            leave_role(connection)  # a transaction around this one would keep the role
 
 
 def take_role(connection: BaseDatabaseWrapper) -> None:

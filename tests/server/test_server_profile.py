@@ -1,0 +1,93 @@
+"""The server profile: the same tests on Postgres, and a real worker behind Redis.
+
+Runs wherever the two servers can be reached; in continuous integration it must run.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+redis = pytest.importorskip("redis")
+
+ROOT = Path(__file__).parents[2]
+POSTGRES = os.environ.get("OSTEON_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+REDIS = os.environ.get("OSTEON_TEST_REDIS", "redis://127.0.0.1:6379/9")
+IS_REQUIRED = os.environ.get("OSTEON_REQUIRE_SERVER") == "1"
+FLOORS = (
+    "tests/portal",
+    "tests/truth",
+    "tests/study/test_triggers.py",
+    "tests/readers/test_triggers.py",
+)
+
+pytestmark = pytest.mark.server
+
+
+def unreachable(what: str, error: Exception) -> None:
+    sentence = f"{what} cannot be reached, the server profile is NOT tested: {type(error).__name__}"
+    if IS_REQUIRED:
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> str:
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=3).close()
+    except psycopg.OperationalError as error:
+        unreachable("Postgres", error)
+    return POSTGRES
+
+
+@pytest.fixture(scope="module")
+def broker() -> str:
+    try:
+        redis.Redis.from_url(REDIS, socket_connect_timeout=3).ping()
+    except redis.RedisError as error:
+        unreachable("Redis", error)
+    return REDIS
+
+
+@pytest.fixture
+def database(postgres) -> Iterator[str]:
+    """A database of this test's own."""
+    name = f"osteon_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgres.rsplit("/", 1)[0] + "/" + name
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, **variables}, timeout=600,
+    )  # fmt: skip
+
+
+def test_triggers_fence_and_truth_hold_on_postgres(postgres, tmp_path):
+    done = run(
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", *FLOORS],
+        OSTEON_DATABASE_URL=postgres, OSTEON_DATA_DIR=str(tmp_path / "data"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_the_demo_runs_on_postgres_and_redis_with_a_real_worker(database, broker, tmp_path):
+    done = run(
+        ["-W", "ignore", "manage.py", "demo", "--patients", "8", "--no-serve", "--json"],
+        OSTEON_DATABASE_URL=database, OSTEON_BROKER_URL=broker, OSTEON_DATA_DIR=str(tmp_path / "data"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    body = json.loads(done.stdout.strip().splitlines()[-1])
+    assert body["patients"] == 8
+    assert body["vectors"] == body["rois"] > 0
+    assert set(body["validation"]) == {"ct", "spect", "combined", "experts"}
