@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page
 NATIVE = ("ct", "spect", "wb-ant", "wb-post")
 FUSED = ("fused-axial", "fused-sagittal", "fused-coronal")
 REPORT = """addEventListener("securitypolicyviolation", (e) => console.error("CSP " + e.violatedDirective + " " + e.blockedURI));
-addEventListener("unhandledrejection", (e) => console.error("REJECTED " + e.reason));"""
+addEventListener("unhandledrejection", (e) => setTimeout(() => e.defaultPrevented || console.error("REJECTED " + e.reason)));"""
 
 
 @dataclass

@@ -4,6 +4,7 @@ Geometry and content follow viewer.md 15.3: a CT of 256 x 256 x 60, a SPECT of 1
 foot, a lesion of 650 HU and 1,500 counts at (18, 70, 30), and a whole-body scan in its own frame.
 """
 
+import sys
 import tempfile
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -31,6 +32,9 @@ from portal.study import life, members, patients, protocol, screening, splitting
 from portal.study.models import Lesion, State, Study  # noqa: E402
 from portal.truth.entry import enter  # noqa: E402
 from portal.truth.strata import patient_strata  # noqa: E402
+from radiomics.phantom.pictures import PatientImages  # noqa: E402
+from radiomics.phantom.plan import make_plan  # noqa: E402
+from radiomics.phantom.render import render_patient  # noqa: E402
 from readers.design import (  # noqa: E402
     create_design,
     create_questionnaire,
@@ -52,7 +56,9 @@ SPECT_SPACING, SPECT_FIRST, SPECT_FRAMES, SPECT_SIZE = 4.4179, 199.0141, 80, 128
 TOLD = "Each lesion is either a metastasis or a benign lesion. You get no clinical data."
 DRAW = "Outline the lesion where its cross-section is largest, on SPECT and on CT."
 NOW = datetime.now(UTC)
+SPOTS = {"anterior": (120.0, 480.0), "posterior": (135.0, 480.0)}
 Floats = npt.NDArray[np.float64]
+Place = tuple[float, float, float]
 
 
 def grid(origin: tuple[float, float, float], spacing: float, step: float, shape: tuple[int, ...]):
@@ -68,7 +74,7 @@ def away(where, place: tuple[float, float, float]) -> Floats:
     return np.sqrt((x - place[0]) ** 2 + (y - place[1]) ** 2 + (z - place[2]) ** 2)
 
 
-def draw_ct(lesions: list[tuple[float, float, float]]) -> npt.NDArray[np.int16]:
+def draw_ct(lesions: list[Place]) -> npt.NDArray[np.int16]:
     """Air, an ellipse of soft tissue, a column of bone, spheres of 10 mm radius at 650 HU."""
     where = grid(CT_ORIGIN, CT_SPACING, CT_STEP, (60, 256, 256))
     _, y, x = where
@@ -85,7 +91,7 @@ def spect_origin() -> tuple[float, float, float]:
     return corner, corner, SPECT_FIRST - SPECT_SPACING * (SPECT_FRAMES - 1)
 
 
-def draw_spect(lesions: list[tuple[float, float, float]]) -> npt.NDArray[np.uint16]:
+def draw_spect(lesions: list[Place]) -> npt.NDArray[np.uint16]:
     """A faint body and column, Gaussians of 9 mm sigma with amplitude 1,500."""
     shape = (SPECT_FRAMES, SPECT_SIZE, SPECT_SIZE)
     where = grid(spect_origin(), SPECT_SPACING, SPECT_SPACING, shape)
@@ -112,30 +118,38 @@ def uid(*parts: object) -> str:
     return f"2.25.{900000 + number}"[:60]
 
 
-def write_exam(folder: Path, subject: str, lesions: list[tuple[float, float, float]]) -> None:
+def reference_pictures(lesions: list[Place]) -> PatientImages:
+    return PatientImages(
+        draw_ct(lesions), draw_spect(lesions), draw_whole_body(), CT_ORIGIN, (CT_SPACING, CT_SPACING, CT_STEP),
+        spect_origin(), (SPECT_SPACING, SPECT_SPACING, SPECT_SPACING), (),
+    )  # fmt: skip
+
+
+def write_exam(folder: Path, subject: str, shown: PatientImages) -> None:
     who = Subject(subject, "F", 61, uid(subject), date(2024, 3, 5), time(9, 0))
     frame = uid(subject, "frame")
-    uids = tuple(uid(subject, "ct", k) for k in range(60))
+    uids = tuple(uid(subject, "ct", k) for k in range(len(shown.ct_hu)))
+    row, column, step = shown.ct_spacing_mm
     write_ct(
         folder,
         CtSeries(
-            who, uid(subject, "ct"), uids, frame, draw_ct(lesions), CT_ORIGIN,
-            (CT_SPACING, CT_SPACING), CT_STEP, time(9, 40),
+            who, uid(subject, "ct"), uids, frame, shown.ct_hu, shown.ct_origin_mm, (row, column), step, time(9, 40)
         ),
         encoding="raw",
     )  # fmt: skip
+    row, column, step = shown.spect_spacing_mm
     write_spect(
         folder,
         SpectSeries(
-            who, uid(subject, "nm"), uid(subject, "nm", 1), frame, draw_spect(lesions), spect_origin(),
-            (SPECT_SPACING, SPECT_SPACING), SPECT_SPACING, time(9, 20), 740.0, is_negative=True,
+            who, uid(subject, "nm"), uid(subject, "nm", 1), frame, shown.spect_counts, shown.spect_origin_mm,
+            (row, column), step, time(9, 20), 740.0, is_negative=True,
         ),
         encoding="raw",
     )  # fmt: skip
     write_whole_body(
         folder,
         WholeBody(
-            who, uid(subject, "wb"), uid(subject, "wb", 1), draw_whole_body(), (2.0, 2.0), time(9, 0), 740.0
+            who, uid(subject, "wb"), uid(subject, "wb", 1), shown.whole_body, (2.0, 2.0), time(9, 0), 740.0
         ),
         encoding="raw",
     )  # fmt: skip
@@ -152,22 +166,28 @@ def found(study: Study, people: dict[str, User]) -> None:
     screening.add_default_criteria(study, actor=boss, now=NOW)
 
 
-def bring_in(study: Study, subject: str, places: list[tuple[float, float, float]], boss: User):
+def bring_in(study: Study, subject: str, shown: PatientImages, boss: User) -> dict[str, Series]:
     with tempfile.TemporaryDirectory() as folder:
-        write_exam(Path(folder), subject, places)
+        write_exam(Path(folder), subject, shown)
         row = import_paths(
             [Path(folder)], door=Import.Door.COMMAND, actor=boss, study_key=study.code,
             expects_synthetic=True, archive_seed=study.code.encode(),
         )  # fmt: skip
-    if counts(row) != {"ready": 62}:
+    if counts(row) != {"ready": len(shown.ct_hu) + 2}:
         raise SystemExit(f"the images of {subject} did not all arrive: {counts(row)}")
     return {s.role: s for s in Series.objects.filter(exam__subject=subject)}
 
 
 def register(
-    study: Study, subject: str, places: list[tuple[float, float, float]], boss: User
+    study: Study,
+    subject: str,
+    shown: PatientImages,
+    places: list[Place],
+    boss: User,
+    *,
+    whole_body: dict[str, tuple[float, float]] = SPOTS,
 ) -> None:
-    series = bring_in(study, subject, places, boss)
+    series = bring_in(study, subject, shown, boss)
     patient = patients.register_patient(
         study, subject=subject, sex="F", age_years=61, actor=boss, now=NOW
     )
@@ -176,7 +196,7 @@ def register(
         lesion = patients.register_lesion(
             patient, number=number, level="L3", x_mm=x, y_mm=y, z_mm=z, longest_diameter_mm=20.0,
             ct_series=series["CT"], spect_series=series["SPECT"], whole_body_series=series["WB"],
-            whole_body={"anterior": [120.0, 480.0], "posterior": [135.0, 480.0]}, actor=boss, now=NOW,
+            whole_body=whole_body, actor=boss, now=NOW,
         )  # fmt: skip
         screening.decide(lesion, "included", None, actor=boss, now=NOW)
 
@@ -184,7 +204,7 @@ def register(
 def enter_truth(study: Study, boss: User) -> None:
     diagnoses = ("metastasis", "benign", "benign")
     lesions = Lesion.objects.of_study(study).included().order_by("pk")
-    for lesion, diagnosis in zip(lesions, diagnoses, strict=True):
+    for lesion, diagnosis in zip(lesions, diagnoses, strict=False):
         enter(
             lesion, diagnosis=diagnosis, subtype="", method="pathology", determined_on=None, actor=boss, now=NOW
         )  # fmt: skip
@@ -201,23 +221,22 @@ def plan(study: Study, people: dict[str, User]) -> None:
         )  # fmt: skip
 
 
-def main() -> None:
-    preferences = {"backend": "cpu"}
-    people = {
-        n: User.objects.create_user(n, password=PASSWORD, preferences=preferences) for n in CAST
-    }
+def begin(code: str, name: str, people: dict[str, User]) -> Study:
+    """A synthetic study in SCREENING with its members, design and questionnaires."""
     boss = people["coordinator"]
     study = life.create_study(
-        code="reference", name="Reference study", actor=boss, now=NOW, is_synthetic=True,
+        code=code, name=name, actor=boss, now=NOW, is_synthetic=True,
         generator={"name": "browser tests"}, needs_second_confirmation=False,
     )  # fmt: skip
     found(study, people)
     create_design(study, seed=7, patient_gap=1, n_repeats=0, actor=boss, now=NOW)
     create_questionnaire(study, "read", instructions=TOLD, actor=boss, now=NOW)
     create_questionnaire(study, "outline", instructions=DRAW, actor=boss, now=NOW)
-    life.advance(study, to=State.SCREENING, actor=boss, reason="begin", now=NOW)
-    register(study, "REF-1", [LESION, SECOND], boss)
-    register(study, "REF-2", [LESION], boss)
+    return life.advance(study, to=State.SCREENING, actor=boss, reason="begin", now=NOW)
+
+
+def start_reading(study: Study, people: dict[str, User]) -> None:
+    boss = people["coordinator"]
     enter_truth(study, boss)
     proposal = splitting.propose(study, strata=patient_strata(study), ratio=0.7, seed=7)
     splitting.lock(splitting.save(proposal, actor=boss, now=NOW), actor=boss, now=NOW)
@@ -225,8 +244,33 @@ def main() -> None:
     life.advance(study, to=State.READING, actor=boss, reason="begin", now=NOW)
 
 
+def reference() -> None:
+    """Two patients, three lesions, every pixel known."""
+    preferences = {"backend": "cpu"}
+    people = {
+        n: User.objects.create_user(n, password=PASSWORD, preferences=preferences) for n in CAST
+    }
+    study = begin("reference", "Reference study", people)
+    boss = people["coordinator"]
+    register(study, "REF-1", reference_pictures([LESION, SECOND]), [LESION, SECOND], boss)
+    register(study, "REF-2", reference_pictures([LESION]), [LESION], boss)
+    start_reading(study, people)
+
+
+def synthetic_patient() -> None:
+    """A study of one patient of the synthetic cohort, beside the reference study, to look at."""
+    people = {n: User.objects.get(username=n) for n in CAST}
+    study = begin("bone", "Bone SPECT/CT", people)
+    shown = render_patient(make_plan(seed=2022, n_patients=8), 0)
+    lesion = shown.lesions[0]
+    place = tuple(round(float(v), 3) for v in lesion.centroid_mm)
+    spots = {k: tuple(map(float, v)) for k, v in lesion.whole_body.items()}
+    register(study, "SYN-1", shown, [place], people["coordinator"], whole_body=spots)
+    start_reading(study, people)
+
+
 if __name__ == "__main__":
     try:
-        main()
+        synthetic_patient() if sys.argv[1:] == ["synthetic"] else reference()
     finally:
         close_all()
