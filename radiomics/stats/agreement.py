@@ -75,6 +75,7 @@ class MeanSquares:
 
 
 def mean_squares(x: FloatArray) -> MeanSquares:
+    """Mean squares of a complete table (n subjects, k raters)."""
     n, k = x.shape
     grand, rows, columns = x.mean(), x.mean(axis=1), x.mean(axis=0)
     ss_rows = k * float(((rows - grand) ** 2).sum())
@@ -88,6 +89,7 @@ def mean_squares(x: FloatArray) -> MeanSquares:
 
 
 def quotient(a: float, b: float) -> float:
+    """A / b, NaN for division by 0."""
     return a / b if b else NAN
 
 

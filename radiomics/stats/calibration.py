@@ -73,6 +73,8 @@ def newton_logit(X: FloatArray, y: FloatArray, offset: FloatArray) -> tuple[Floa
 
 @dataclass(frozen=True)
 class Tenths:
+    """Groups by predicted rank with the Hosmer–Lemeshow statistic."""
+
     observed: FloatArray
     predicted: FloatArray
     n: FloatArray
@@ -117,6 +119,7 @@ def mean_over_ties(x: FloatArray, values: FloatArray) -> FloatArray:
 
 
 def spiegelhalter(y: FloatArray, p: FloatArray) -> float:
+    """Spiegelhalter's z of outcomes and probabilities (n,); NaN where it has no variance."""
     below = float(((1 - 2 * p) ** 2 * p * (1 - p)).sum())
     return float(((y - p) * (1 - 2 * p)).sum()) / math.sqrt(below) if below > 0 else NAN
 

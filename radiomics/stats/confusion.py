@@ -82,6 +82,7 @@ def binary_calls(call: npt.ArrayLike, n: int, name: str = "call") -> FloatArray:
 
 
 def wilson_interval(p: float, n: float, level: float) -> tuple[float, float]:
+    """Wilson limits of a proportion `p` of `n` rows."""
     z = float(norm.ppf(0.5 + level / 2))
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
@@ -129,6 +130,7 @@ def ratio_interval(value: float, variance: float, level: float) -> Interval:
 
 
 def divided(a: float, b: float) -> float:
+    """A / b; infinite for a positive a over 0, NaN for 0 over 0."""
     if b:
         return a / b
     return math.inf if a > 0 else NAN
@@ -171,6 +173,7 @@ def confusion(
 
 
 def repeating_codes(groups: npt.ArrayLike | None, n: int) -> IntArray | None:
+    """Group codes (n,) where some group repeats, else None."""
     if groups is None:
         return None
     codes = group_codes(list(np.asarray(groups).tolist()), n)

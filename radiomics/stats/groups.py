@@ -24,6 +24,8 @@ METHODS = {"holm": "holm", "bonferroni": "bonferroni", "hochberg": "simes-hochbe
 
 @dataclass(frozen=True)
 class TTest(Result):
+    """A t test with the limits of the difference of means."""
+
     statistic: float
     df: float
     p_value: float
@@ -33,6 +35,8 @@ class TTest(Result):
 
 @dataclass(frozen=True)
 class MannWhitney(Result):
+    """U of the first group with asymptotic P, with and without continuity correction."""
+
     u: float
     p_value: float
     p_value_uncorrected: float
@@ -78,6 +82,7 @@ class Categorical(Result):
 
 
 def sample(values: npt.ArrayLike, name: str) -> FloatArray:
+    """A non-empty 1-D sample of finite numbers; raises ValueError naming it otherwise."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not array.size or not np.isfinite(array).all():
         raise ValueError(
@@ -87,6 +92,7 @@ def sample(values: npt.ArrayLike, name: str) -> FloatArray:
 
 
 def t_test(a: FloatArray, b: FloatArray, *, equal: bool, level: float) -> TTest:
+    """Student's (equal variances) or Welch's test of two samples."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = stats.ttest_ind(a, b, equal_var=equal)
@@ -101,12 +107,14 @@ def t_test(a: FloatArray, b: FloatArray, *, equal: bool, level: float) -> TTest:
 
 
 def mann_whitney(a: FloatArray, b: FloatArray) -> MannWhitney:
+    """The rank test of two samples, ties corrected."""
     corrected = stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=True)
     plain = stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=False)
     return MannWhitney(float(corrected.statistic), float(corrected.pvalue), float(plain.pvalue))
 
 
 def shapiro(values: FloatArray) -> tuple[float, float]:
+    """W and P of one sample; NaN for fewer than 3 values or a constant one."""
     if values.size < 3 or np.ptp(values) == 0:
         return NAN, NAN
     found = stats.shapiro(values)
@@ -139,18 +147,21 @@ def compare_continuous(a: npt.ArrayLike, b: npt.ArrayLike, *, level: float = 0.9
 
 
 def quartiles(values: FloatArray) -> tuple[float, ...]:
+    """Quartiles of type 7."""
     return tuple(float(q) for q in np.percentile(values, [25, 50, 75]))
 
 
 def choose(
     tested: bool, normal: tuple[tuple[float, float], tuple[float, float]], levene_p: float
 ) -> str:
+    """Which test is shown: Mann–Whitney unless both groups look normal, then Student or Welch by Levene."""
     if not tested or not all(p >= ALPHA for _, p in normal):
         return "mann_whitney"
     return "student" if levene_p >= ALPHA else "welch"
 
 
 def log_factorial(n: FloatArray | float) -> FloatArray:
+    """Log n! of whole numbers of any shape."""
     return np.asarray(gammaln(np.asarray(n, dtype=np.float64) + 1.0))
 
 
@@ -221,6 +232,7 @@ def compare_categorical(table: npt.ArrayLike, *, seed: int | None = None) -> Cat
 
 
 def odds_of(table: FloatArray, is_2x2: bool) -> tuple[float, float, float]:
+    """Conditional odds ratio with exact limits of a 2 x 2 table, NaN for others."""
     if not is_2x2:
         return NAN, NAN, NAN
     found = stats.contingency.odds_ratio(table.astype(int), kind="conditional")

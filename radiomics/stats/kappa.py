@@ -159,6 +159,7 @@ class Counts:
 
 
 def counted(ratings: npt.ArrayLike) -> Counts:
+    """Ratings (n, m) as counts per row and category; raises ValueError for other shapes."""
     matrix = np.asarray(ratings, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[1] < 2:
         raise ValueError(f"ratings must have shape (rows, at least 2 raters), got {matrix.shape}")

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2, norm, t
+from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 
 from radiomics.checks import binary_labels, group_codes
 from radiomics.result import Result, frozen
+from radiomics.stats.contrast import ReaderContrast, compare_with_readers
 from radiomics.stats.delong import (
     Components,
     clustered_covariance,
@@ -18,9 +19,11 @@ from radiomics.stats.delong import (
     jackknife_covariance,
     unbiased_covariance,
 )
-from radiomics.stats.roc import AucComparison, compare_auc
+from radiomics.stats.reader_table import Table, p_of
 
 FloatArray = npt.NDArray[np.float64]
+__all__ = ["ObuchowskiRockette", "ReaderContrast", "compare_with_readers", "obuchowski_rockette"]
+
 NAN = float("nan")
 COVARIANCES = ("delong", "jackknife", "unbiased", "clustered")
 DESIGNS = ("random", "fixed_readers", "fixed_cases")
@@ -101,117 +104,6 @@ class ObuchowskiRockette(Result):
 
 
 @dataclass(frozen=True)
-class ReaderContrast(Result):
-    """A model's AUC against the mean of the readers' AUCs."""
-
-    auc_model: float
-    auc_readers: FloatArray
-    mean_readers: float
-    difference: float
-    se: float
-    df: float
-    statistic: float
-    p_value: float
-    low: float
-    high: float
-    per_reader: tuple[AucComparison, ...]
-    readers: str
-    flags: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """AUCs (M, R), their covariance (MR, MR) and what the mean squares are made of."""
-
-    auc: FloatArray
-    C: FloatArray
-    level: float
-
-    @property
-    def m(self) -> int:
-        return int(self.auc.shape[0])
-
-    @property
-    def r(self) -> int:
-        return int(self.auc.shape[1])
-
-    @property
-    def blocks(self) -> FloatArray:
-        """Covariances as (m, r, m', r')."""
-        return self.C.reshape(self.m, self.r, self.m, self.r)
-
-    @property
-    def var_error(self) -> float:
-        return float(np.diag(self.C).mean())
-
-    @property
-    def cov1(self) -> float:
-        """Same reader, different modality."""
-        same = np.einsum("arbr->abr", self.blocks)
-        return (
-            float(np.mean([same[a, b] for a in range(self.m) for b in range(self.m) if a != b]))
-            if self.m > 1
-            else 0.0
-        )
-
-    def cov2_of(self, modality: int) -> float:
-        """Different readers of one modality."""
-        block = self.blocks[modality, :, modality, :]
-        return float((block.sum() - np.trace(block)) / (self.r * (self.r - 1)))
-
-    @property
-    def cov2(self) -> float:
-        return float(np.mean([self.cov2_of(a) for a in range(self.m)]))
-
-    @property
-    def cov3(self) -> float:
-        """Both different."""
-        if self.m < 2:
-            return 0.0
-        total, count = 0.0, 0
-        for a in range(self.m):
-            for b in range(self.m):
-                if a != b:
-                    block = self.blocks[a, :, b, :]
-                    total += float(block.sum() - np.trace(block))
-                    count += self.r * (self.r - 1)
-        return total / count
-
-    @property
-    def ms_t(self) -> float:
-        means = self.auc.mean(axis=1)
-        return (
-            self.r * float(((means - means.mean()) ** 2).sum()) / (self.m - 1)
-            if self.m > 1
-            else 0.0
-        )
-
-    @property
-    def ms_tr(self) -> float:
-        if self.m < 2:
-            return 0.0
-        rest = (
-            self.auc
-            - self.auc.mean(axis=1, keepdims=True)
-            - self.auc.mean(axis=0)
-            + self.auc.mean()
-        )
-        return float((rest**2).sum()) / ((self.m - 1) * (self.r - 1))
-
-    @property
-    def ms_r(self) -> float:
-        readers = self.auc.mean(axis=0)
-        return self.m * float(((readers - readers.mean()) ** 2).sum()) / (self.r - 1)
-
-    def ms_r_of(self, modality: int) -> float:
-        return float(self.auc[modality].var(ddof=1))
-
-    def quantile(self, df: float) -> float:
-        tail = 0.5 + self.level / 2
-        return float(norm.ppf(tail)) if math.isinf(df) or math.isnan(df) else float(t.ppf(tail, df))
-
-
-@dataclass(frozen=True)
 class Test:
     """Denominator, statistic and degrees of freedom of the test of equal modalities."""
 
@@ -261,6 +153,7 @@ def covariance_of(
     method: str,
     codes: npt.NDArray[np.int64] | None,
 ) -> FloatArray:
+    """Covariance (MR, MR) of all AUCs by the named method."""
     if method == "jackknife":
         return jackknife_covariance(found)
     if method == "unbiased":
@@ -321,15 +214,18 @@ def is_negative(work: Table, design: str) -> bool:
 
 
 def pairs(m: int) -> list[tuple[int, int]]:
+    """Index pairs a < b of m modalities."""
     return [(a, b) for a in range(m) for b in range(a + 1, m)]
 
 
 def reader_variance(work: Table, r: int, a: int, b: int) -> float:
+    """Variance of one reader's difference between two modalities."""
     c = work.blocks
     return float(c[a, r, a, r] + c[b, r, b, r] - 2 * c[a, r, b, r])
 
 
 def fixed_reader_denominator(work: Table) -> float:
+    """Denominator of the test for these readers only; not forced to be positive."""
     return work.var_error - work.cov1 + (work.r - 1) * (work.cov2 - work.cov3)
 
 
@@ -357,13 +253,8 @@ def test_of(work: Table, design: str, flags: list[str]) -> Test:
     return Test(d, f, "F", df1, df2, p)
 
 
-def p_of(statistic: float, df: float) -> float:
-    if math.isinf(df) or math.isnan(df):
-        return float(2 * norm.sf(abs(statistic)))
-    return float(2 * t.sf(abs(statistic), df))
-
-
 def difference(work: Table, test: Test, a: int, b: int) -> Difference:
+    """Difference of two modalities with its limits."""
     estimate = float(work.auc[a].mean() - work.auc[b].mean())
     se = math.sqrt(2 * test.denominator / work.r) if test.denominator > 0 else NAN
     statistic = estimate / se if se and not math.isnan(se) else NAN
@@ -382,6 +273,7 @@ def difference(work: Table, test: Test, a: int, b: int) -> Difference:
 
 
 def mean_of(work: Table, design: str, a: int) -> Mean:
+    """Mean AUC of one modality with the limits of the design."""
     estimate, r, ms_r, cov2 = float(work.auc[a].mean()), work.r, work.ms_r_of(a), work.cov2_of(a)
     if design == "fixed_readers":
         block = work.blocks[a, :, a, :]
@@ -397,6 +289,7 @@ def mean_of(work: Table, design: str, a: int) -> Mean:
 
 
 def reader_difference(work: Table, r: int, a: int, b: int) -> ReaderDifference:
+    """One reader's difference, normal limits from the covariance."""
     estimate = float(work.auc[a, r] - work.auc[b, r])
     variance = reader_variance(work, r, a, b)
     se = math.sqrt(variance) if variance > 0 else 0.0
@@ -416,6 +309,7 @@ def reader_difference(work: Table, r: int, a: int, b: int) -> ReaderDifference:
 
 
 def assemble(work: Table, design: str, labels: FloatArray, flags: list[str]) -> ObuchowskiRockette:
+    """All figures of the analysis from the table of AUCs."""
     test = test_of(work, design, flags) if work.m > 1 else Test(NAN, NAN, "F", NAN, NAN, NAN)
     var_reader = (work.ms_r - work.ms_tr) / work.m - work.cov1 + work.cov3
     var_tr = work.ms_tr - work.var_error + work.cov1 + (work.cov2 - work.cov3)
@@ -432,68 +326,3 @@ def assemble(work: Table, design: str, labels: FloatArray, flags: list[str]) -> 
         tuple(reader_difference(work, r, a, b) for r in range(work.r) for a, b in many),
         frozen(work.C), labels.size, n_pos, labels.size - n_pos, tuple(flags),
     )  # fmt: skip
-
-
-def compare_with_readers(
-    y: npt.ArrayLike,
-    score: npt.ArrayLike,
-    ratings: npt.ArrayLike,
-    *,
-    readers: str = "fixed",
-    groups: npt.ArrayLike | None = None,
-    level: float = 0.95,
-) -> ReaderContrast:
-    """A model's AUC against the readers' mean AUC on the same rows; `score` (N,), `ratings` (R, N).
-
-    `readers` fixed (these readers) or random (needs R >= 2). Clustered where `groups` repeat. Raises ValueError for
-    bad input. The variance is that of the contrast (1, -1/R …) over the covariance of all AUCs.
-    """
-    table = np.atleast_2d(np.asarray(ratings, dtype=np.float64))
-    r = table.shape[0]
-    if readers not in ("fixed", "random") or (readers == "random" and r < 2):
-        raise ValueError(
-            f"readers must be fixed, or random with at least 2 readers, got {readers!r} and {r}"
-        )
-    scores = np.concatenate([np.asarray(score, dtype=np.float64)[None, :], table])
-    found = components(y, scores)
-    C = contrast_covariance(found, groups)
-    weights = np.concatenate([[1.0], np.full(r, -1.0 / r)])
-    estimate = float(weights @ found.auc)
-    flags = ["few_readers"] if r < FEW_READERS else []
-    if any(np.unique(row).size == 2 for row in table):
-        flags.append("binary_score")
-    if readers == "fixed":
-        variance, df = float(weights @ C @ weights), math.inf
-    else:
-        variance, df = random_variance(found.auc[1:], C)
-    se = math.sqrt(variance) if variance > 0 else 0.0
-    statistic = estimate / se if se else (0.0 if estimate == 0 else NAN)
-    if not se:
-        flags.append("zero_variance")
-    tail = 0.5 + level / 2
-    half = (float(norm.ppf(tail)) if math.isinf(df) else float(t.ppf(tail, df))) * se
-    each = tuple(compare_auc(y, score, row, groups=groups, level=level) for row in table)
-    return ReaderContrast(
-        float(found.auc[0]), frozen(found.auc[1:]), float(found.auc[1:].mean()), estimate, se, df,
-        statistic, p_of(statistic, df), estimate - half, estimate + half, each, readers, tuple(flags),
-    )  # fmt: skip
-
-
-def contrast_covariance(found: Components, groups: npt.ArrayLike | None) -> FloatArray:
-    if groups is None:
-        return delong_covariance(found)
-    codes = group_codes(list(np.asarray(groups).tolist()), found.positive.size)
-    if int(codes.max()) + 1 == codes.size:
-        return delong_covariance(found)
-    return clustered_covariance(found, codes)
-
-
-def random_variance(reader_auc: FloatArray, C: FloatArray) -> tuple[float, float]:
-    """Variance and df of the contrast with random readers."""
-    r = reader_auc.size
-    ms_r = float(reader_auc.var(ddof=1))
-    block = C[1:, 1:]
-    cov2 = float(block.sum() - np.trace(block)) / (r * (r - 1))
-    variance = float(C[0, 0]) + ms_r / r + max(cov2, 0.0) - 2 * float(C[0, 1:].mean())
-    df = variance**2 / ((ms_r / r) ** 2 / (r - 1)) if ms_r > 0 else math.inf
-    return variance, df

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,6 @@ NAN = float("nan")
 METHODS = ("logit_delong", "delong", "binomial", "clustered")
 FEW_CASES, FEW_CLUSTERS, EXTREME = 10, 30, 0.95
 TIE = 1e-12
-MAX_LABEL_SETS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -89,18 +87,6 @@ class Youden(Result):
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class AucPermutation(Result):
-    """AUC against all or `n_perm` random label sets."""
-
-    observed: float
-    p_one_sided: float
-    p_two_sided: float
-    n_perm: int
-    exact: bool
-    flags: tuple[str, ...] = ()
-
-
 def auc(y: npt.ArrayLike, score: npt.ArrayLike) -> float:
     """Area under the ROC curve, ties counting one half; `y` (n,) of 0 and 1, `score` (n,)."""
     return float(components(y, score).auc[0])
@@ -163,6 +149,7 @@ def area_between(x: FloatArray, height: FloatArray, low: float, high: float) -> 
 
 
 def score_flags(found: Components, scores: FloatArray) -> list[str]:
+    """Flags of the scores (k, n) alone: below half, two values, few cases."""
     flags = []
     if (found.auc < 0.5).any():
         flags.append("below_half")
@@ -182,6 +169,7 @@ def binomial_interval(value: float, n: int, level: float) -> tuple[float, float]
 
 
 def logit_interval(value: float, se: float, quantile: float) -> tuple[float, float]:
+    """Limits on the logit scale, mapped back."""
     centre = math.log(value / (1 - value))
     half = quantile * se / (value * (1 - value))
     return 1 / (1 + math.exp(half - centre)), 1 / (1 + math.exp(-half - centre))
@@ -223,6 +211,7 @@ def auc_interval(
 
 
 def safe_sqrt(value: float) -> float:
+    """Square root, NaN for a negative number."""
     return math.sqrt(value) if value >= 0 else NAN
 
 
@@ -250,6 +239,7 @@ def describe_groups(
 def limits(
     found: Components, variance: float, method: str, level: float, n_groups: int, flags: list[str]
 ) -> tuple[float, float]:
+    """Confidence limits by method; falls back to the exact binomial with a flag."""
     value, n = float(found.auc[0]), found.positive.size
     if method == "binomial":
         return binomial_interval(value, n, level)
@@ -318,6 +308,7 @@ def comparison(
     level: float,
     flags: list[str],
 ) -> AucComparison:
+    """Difference, test and limits from AUCs and their covariance (2, 2)."""
     difference = float(found.auc[0] - found.auc[1])
     variance = float(matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1])
     if abs(variance) < 1e-16:
@@ -348,6 +339,7 @@ def comparison(
 def compare_unpaired(
     y_a: npt.ArrayLike, a: npt.ArrayLike, y_b: npt.ArrayLike, b: npt.ArrayLike, level: float
 ) -> AucComparison:
+    """Difference of two AUCs of different rows, t with Satterthwaite df."""
     first, second = components(y_a, a), components(y_b, b)
     va, vb = float(delong_covariance(first)[0, 0]), float(delong_covariance(second)[0, 0])
     na, nb = first.positive.size, second.positive.size
@@ -382,32 +374,3 @@ def youden(y: npt.ArrayLike, score: npt.ArrayLike) -> Youden:
         float(curve.specificity[first]), frozen(curve.thresholds[best]), frozen(curve.sensitivity[best]),
         frozen(curve.specificity[best]), frozen(curve.thresholds[corner]),
     )  # fmt: skip
-
-
-def permutation_auc(
-    y: npt.ArrayLike, score: npt.ArrayLike, *, n_perm: int | None = None, seed: int | None = None
-) -> AucPermutation:
-    """Permutation test of the AUC: all label sets (`n_perm` None, at most 2e6), or Monte-Carlo with a seed."""
-    labels = np.asarray(y, dtype=np.float64)
-    observed = auc(labels, score)
-    n, n1 = labels.size, int(labels.sum())
-    values = np.asarray(score, dtype=np.float64)
-    if n_perm is None:
-        if math.comb(n, n1) > MAX_LABEL_SETS:
-            raise ValueError(
-                f"n_perm: {math.comb(n, n1)} label sets are too many, give n_perm and seed"
-            )
-        sets = np.zeros((math.comb(n, n1), n), dtype=np.float64)
-        for row, chosen in enumerate(combinations(range(n), n1)):
-            sets[row, list(chosen)] = 1.0
-        null = np.array([auc(labels_, values) for labels_ in sets])
-        one = float((null >= observed - TIE).mean())
-        two = float((np.abs(null - 0.5) >= abs(observed - 0.5) - TIE).mean())
-        return AucPermutation(observed, one, two, len(null), True)
-    if seed is None:
-        raise ValueError("seed must be given for a Monte-Carlo permutation test")
-    rng = np.random.Generator(np.random.PCG64(seed))
-    null = np.array([auc(rng.permutation(labels), values) for _ in range(n_perm)])
-    one = (1 + int((null >= observed - TIE).sum())) / (1 + n_perm)
-    two = (1 + int((np.abs(null - 0.5) >= abs(observed - 0.5) - TIE).sum())) / (1 + n_perm)
-    return AucPermutation(observed, one, two, n_perm, False)

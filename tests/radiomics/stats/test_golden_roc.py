@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from radiomics.stats.confusion import confusion, mcnemar
+from radiomics.stats.permutation import permutation_auc
 from radiomics.stats.roc import (
     auc,
     auc_interval,
     compare_auc,
     partial_auc,
-    permutation_auc,
     roc_curve,
     youden,
 )
