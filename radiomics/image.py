@@ -42,7 +42,7 @@ class Slice:
     @property
     def normal(self) -> FloatArray:
         """Unit vector (3,) perpendicular to the image: row direction x column direction."""
-        return np.cross(self.row_direction, self.column_direction)
+        return np.asarray(np.cross(self.row_direction, self.column_direction), dtype=np.float64)
 
     def to_patient(self, rc: npt.ArrayLike) -> FloatArray:
         """Patient mm (n, 3) of pixel coordinates (n, 2) given as row, column."""
@@ -83,7 +83,7 @@ class Volume:
     @property
     def normal(self) -> FloatArray:
         """Unit vector (3,) along which the slices ascend."""
-        return np.cross(self.row_direction, self.column_direction)
+        return np.asarray(np.cross(self.row_direction, self.column_direction), dtype=np.float64)
 
     def slice(self, k: int) -> Slice:
         """Slice number `k`, from 0; raises IndexError outside."""

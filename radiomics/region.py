@@ -109,11 +109,19 @@ def self_intersects(rc: FloatArray) -> bool:
     """Whether edges of a closed polygon (n, 2) meet anywhere but at the vertex that neighbours share."""
     n = len(rc)
     start, end = rc, np.roll(rc, -1, axis=0)
+    low, high = np.minimum(start, end), np.maximum(start, end)
     for i in range(n - 1):
-        others = np.arange(i + 1, n)
-        if touches(start[i], end[i], start[others], end[others], adjacency(i, others, n)).any():
+        near = (low[i + 1 :] <= high[i]).all(axis=1) & (high[i + 1 :] >= low[i]).all(axis=1)
+        others = np.flatnonzero(near) + i + 1
+        if others.size and meets(start, end, i, others):
             return True
     return False
+
+
+def meets(start: FloatArray, end: FloatArray, i: int, others: npt.NDArray[np.int64]) -> bool:
+    """Whether edge `i` meets one of `others` (m,) anywhere but at a vertex that they share."""
+    adjacent = adjacency(i, others, len(start))
+    return bool(touches(start[i], end[i], start[others], end[others], adjacent).any())
 
 
 def adjacency(i: int, others: npt.NDArray[np.int64], n: int) -> BoolArray:

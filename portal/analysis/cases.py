@@ -68,7 +68,7 @@ def split_of(runs: Mapping[str, ModelRun]) -> Split:
 
 def predictions(run: ModelRun, kind: str) -> dict[int, float]:
     rows = Prediction.objects.filter(run=run, kind=kind, probability__isnull=False)
-    return dict(rows.values_list("lesion_id", "probability"))
+    return {lesion: float(p or 0.0) for lesion, p in rows.values_list("lesion_id", "probability")}
 
 
 def expert_reads(study: Study) -> dict[str, dict[int, Read]]:

@@ -3,12 +3,12 @@
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from radiomics.features.preparation import Prepared, prepare
 
 from portal.accounts.models import User
 from portal.analysis.models import FeatureSet, FeatureVector
@@ -19,6 +19,7 @@ from portal.jobs.models import Job
 from portal.jobs.queue import enqueue
 from portal.jobs.work import commit_unit
 from radiomics.features import extract
+from radiomics.features.preparation import Prepared, prepare
 from readers.models import Roi
 
 KIND = "extract"
@@ -173,4 +174,4 @@ def work(job: Job) -> None:
         now = timezone.now()
         vectors = [vector(roi, feature_set, compute(roi, feature_set), now=now) for roi in batch]
         done = total - len(mine) + first + len(batch)
-        commit_unit(job, lambda vectors=vectors: store(vectors), done=done, total=total)
+        commit_unit(job, partial(store, vectors), done=done, total=total)

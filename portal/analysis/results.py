@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from portal.analysis.table import TrainingData
 from radiomics.model import RadiomicsModel
 from radiomics.resampling import bootstrap_optimism, nested_cv
 from radiomics.stats.calibration import calibration
 from radiomics.stats.roc import auc_interval
-
-from portal.analysis.table import TrainingData
 
 FloatArray = npt.NDArray[np.float64]
 MIN_FOLDS = 3
@@ -63,7 +63,7 @@ class BlockedModel:
         self.factory = factory
         self.selected_: tuple[str, ...] = ()
 
-    def fit(self, X: FloatArray, y: npt.ArrayLike, groups: npt.ArrayLike) -> "BlockedModel":
+    def fit(self, X: FloatArray, y: npt.ArrayLike, groups: npt.NDArray[np.str_]) -> "BlockedModel":
         factory = self.factory
         self.model = factory.bare()
         self.model.fit(X, y, groups, feature_names=factory.names, blocks=factory.blocks)

@@ -123,7 +123,7 @@ def unusable_columns(table: FeatureTable, train: Sequence[int]) -> dict[str, dic
     found: dict[str, dict[str, Any]] = {}
     for column, name in enumerate(table.names):
         values = X[:, column]
-        undefined = [train[i] for i in np.flatnonzero(np.isnan(values))]
+        undefined = [train[int(i)] for i in np.flatnonzero(np.isnan(values))]
         if undefined:
             found[name] = {"reason": "undefined", "lesions": undefined}
         elif values.size and float(values.max()) == float(values.min()):

@@ -28,7 +28,7 @@ def is_stack(instances: list[Instance]) -> bool:
 
 def frame_of(instance: Instance) -> Frame:
     position, orientation, spacing = instance.header["plane"]
-    return Frame(tuple(position), tuple(orientation), tuple(spacing))  # type: ignore[arg-type]
+    return Frame(tuple(position), tuple(orientation), tuple(spacing))
 
 
 def order_slices(series: Series, instances: list[Instance]) -> None:

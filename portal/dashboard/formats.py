@@ -80,12 +80,14 @@ def draw_series(axes: Any, series: Series, colour: str) -> None:
 def svg(plot: Plot, *, footer: str) -> bytes:
     figure = draw(plot, footer=footer)
     out = io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
+    FigureCanvasSVG(figure)
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return out.getvalue()
 
 
 def png(plot: Plot, *, footer: str) -> bytes:
     figure = draw(plot, footer=footer)
     out = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    FigureCanvasAgg(figure)
+    figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()

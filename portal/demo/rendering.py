@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
 
-from radiomics.phantom.render import LesionTruth, PatientImages, render_excluded, render_patient
-
 from portal.archive.headers import Subject, later
 from portal.archive.writer import (
     CtSeries,
@@ -21,6 +19,8 @@ from portal.demo.options import Options
 from radiomics.phantom import GENERATOR_VERSION
 from radiomics.phantom.people import Drawing, delineations
 from radiomics.phantom.plan import Plan
+from radiomics.phantom.records import ExcludedPatient, PatientPlan
+from radiomics.phantom.render import LesionTruth, PatientImages, render_excluded, render_patient
 
 EXCLUDED_DATE, EXCLUDED_TIME = date(2020, 6, 15), time(9, 0)
 
@@ -85,6 +85,7 @@ def write_patient(errand: Errand) -> Rendered:
     plan = options.plan
     folder = Path(errand.folder)
     folder.mkdir(parents=True)
+    person: ExcludedPatient | PatientPlan
     if errand.is_excluded:
         person = next(p for p in plan.excluded if p.index == errand.index)
         images = render_excluded(plan, person)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from portal.accounts.models import User
 from portal.demo.clock import START, Clock
@@ -71,17 +72,20 @@ def plan_all(
     again = set(plan.repeats)
     repeated = [x for x in lesions if place_of(x, plan) in again]
     experts, delineators = [users[n] for n in EXPERTS], [users[n] for n in DELINEATORS]
-    common = {"actor": actor, "now": now, "simulated": not design.parameters.get("practice", False)}
-    plan_sessions(design, kind="main", task="read", readers=experts, lesions=lesions, **common)
-    plan_sessions(
-        design, kind="main", task="outline", readers=delineators, lesions=lesions, **common
+    plan_one = partial(
+        plan_sessions,
+        design,
+        actor=actor,
+        now=now,
+        simulated=not design.parameters.get("practice", False),
     )
-    first_day = (now if design.parameters.get("practice") else START) + timedelta(
-        days=design.washout_days + 60
-    )
-    plan_sessions(
-        design, kind="repeat", task="outline", readers=delineators, lesions=repeated, occasion=2,
-        not_before=first_day, **common,
+    plan_one(kind="main", task="read", readers=experts, lesions=lesions)
+    plan_one(kind="main", task="outline", readers=delineators, lesions=lesions)
+    begin = now if design.parameters.get("practice") else START
+    first_day = begin + timedelta(days=design.washout_days + 60)
+    plan_one(
+        kind="repeat", task="outline", readers=delineators, lesions=repeated, occasion=2,
+        not_before=first_day,
     )  # fmt: skip
 
 

@@ -56,12 +56,15 @@ def counts(
 
 def entropy(p: FloatArray, owner: IntArray, n: int) -> FloatArray:
     """-Σ p log10 p per owner (n,); `p` holds positive entries only, `owner` says whose each is."""
-    return np.bincount(owner, weights=-p * np.log10(p), minlength=n) + 0.0
+    return np.asarray(
+        np.bincount(owner, weights=-p * np.log10(p), minlength=n) + 0.0, dtype=np.float64
+    )
 
 
 def marginal(owner: IntArray, k: IntArray, p: FloatArray, *, n: int, width: int) -> FloatArray:
     """Sums (n, width) of `p` by owner and value `k`."""
-    return np.bincount(owner * width + k, weights=p, minlength=n * width).reshape(n, width)
+    table = np.bincount(owner * width + k, weights=p, minlength=n * width).reshape(n, width)
+    return np.asarray(table, dtype=np.float64)
 
 
 def marginal_entropy(table: FloatArray) -> FloatArray:
@@ -118,7 +121,7 @@ def co_occurrence(levels: IntArray, mask: BoolArray) -> Outcome:
     """220 features: 11 for each of the 20 offsets; `levels` (rows, columns) holds 0 … 63 inside the region."""
     matrices = counts(levels, mask)
     table = pair_statistics(matrices)
-    has_pairs = matrices.reshape(len(OFFSETS), -1).any(axis=1)
+    has_pairs = np.asarray(matrices.reshape(len(OFFSETS), -1).any(axis=1))
     values = table.ravel().tolist()
     reasons = [""] * len(values)
     width = table.shape[1]

@@ -39,7 +39,7 @@ def moments(sample: FloatArray) -> Outcome:
     d = sample - mean
     squared = d * d
     m2 = float(squared.mean())
-    if m2 == 0.0:
+    if m2 * m2 == 0.0:  # the spread underflows: as good as constant
         return Outcome([mean, 0.0, NAN, NAN], ["", "", ZERO_VARIANCE, ZERO_VARIANCE])
     skewness = float((squared * d).mean()) / m2**1.5
     kurtosis = float((squared * squared).mean()) / (m2 * m2) - 3.0

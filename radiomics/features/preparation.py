@@ -95,6 +95,21 @@ def content_digest(image: FloatArray, mask: BoolArray) -> str:
     return summary.hexdigest()
 
 
+def checked_polygon(polygon_mm: npt.ArrayLike, *, grid_mm: float, values: str) -> FloatArray:
+    """The polygon as (n, 3) floats; raises ValueError for what is none, and for impossible settings."""
+    if values not in VALUES:
+        raise ValueError(f"values must be one of {VALUES}, got {values!r}")
+    if not (math.isfinite(grid_mm) and grid_mm > 0):
+        raise ValueError(f"grid_mm must be positive, got {grid_mm}")
+    polygon = np.asarray(polygon_mm, dtype=np.float64)
+    is_plain = polygon.ndim == 2 and polygon.shape[1] == 3 and len(polygon) >= 3
+    if not is_plain or not np.isfinite(polygon).all():
+        raise ValueError(
+            f"polygon_mm must hold at least 3 finite points (n, 3), got shape {polygon.shape}"
+        )
+    return polygon
+
+
 def prepare(
     image: Slice,
     polygon_mm: npt.ArrayLike,
@@ -108,13 +123,9 @@ def prepare(
 
     `image` in modality values; `polygon_mm` (n, 3) in patient mm on its plane; `grid_mm` > 0; `values` window8 (from
     `low` to `high`) or native. The grid does not depend on modality, crop or outline, so that a copied outline gives
-    the same mask. Raises ValueError if the polygon covers no node or high <= low.
+    the same mask. Raises ValueError if the polygon covers no node or is none, or high <= low for window8.
     """
-    if values not in VALUES:
-        raise ValueError(f"values must be one of {VALUES}, got {values!r}")
-    if not (math.isfinite(grid_mm) and grid_mm > 0):
-        raise ValueError(f"grid_mm must be positive, got {grid_mm}")
-    polygon = np.asarray(polygon_mm, dtype=np.float64)
+    polygon = checked_polygon(polygon_mm, grid_mm=grid_mm, values=values)
     grid = grid_around(image, polygon, grid_mm)
     mask = region_on(image, polygon, grid)
     if not mask.any():

@@ -52,7 +52,7 @@ def probabilities(p: npt.ArrayLike) -> FloatArray:
     values = finite_matrix(np.atleast_2d(np.asarray(p, dtype=np.float64)), name="p")[0]
     if ((values < 0) | (values > 1)).any():
         raise ValueError("p must lie between 0 and 1")
-    return values
+    return np.asarray(values, dtype=np.float64)
 
 
 def newton_logit(X: FloatArray, y: FloatArray, offset: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -67,7 +67,7 @@ def newton_logit(X: FloatArray, y: FloatArray, offset: FloatArray) -> tuple[Floa
         step = np.linalg.solve(information, X.T @ (y - m))
         beta = beta + step
         if np.abs(step).max() < 1e-12:
-            return beta, np.linalg.inv(information)
+            return beta, np.asarray(np.linalg.inv(information), dtype=np.float64)
     return np.full(X.shape[1], NAN), np.full((X.shape[1], X.shape[1]), NAN)
 
 

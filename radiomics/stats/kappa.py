@@ -72,7 +72,7 @@ def agreement_weights(values: FloatArray, weights: str | None) -> FloatArray:
     if k < 2:
         return np.eye(k)
     share = np.abs(values[:, None] - values[None, :]) / (values.max() - values.min())
-    return 1 - (share if weights == "linear" else share**2)
+    return np.asarray(1 - (share if weights == "linear" else share**2), dtype=np.float64)
 
 
 def encoded(
