@@ -49,7 +49,7 @@ class Slice:
         points = np.asarray(rc, dtype=np.float64)
         down = points[:, :1] * self.spacing_mm[0] * np.asarray(self.column_direction)
         right = points[:, 1:2] * self.spacing_mm[1] * np.asarray(self.row_direction)
-        return np.asarray(self.position_mm) + down + right
+        return np.asarray(np.asarray(self.position_mm) + down + right, dtype=np.float64)
 
     def to_pixel(self, xyz: npt.ArrayLike) -> FloatArray:
         """Pixel coordinates (n, 2), row and column, of the projections of patient points (n, 3)."""
@@ -110,7 +110,7 @@ class Volume:
         up = points[:, :1] * self.slice_spacing_mm * self.normal
         down = points[:, 1:2] * self.spacing_mm[0] * np.asarray(self.column_direction)
         right = points[:, 2:3] * self.spacing_mm[1] * np.asarray(self.row_direction)
-        return np.asarray(self.origin_mm) + up + down + right
+        return np.asarray(np.asarray(self.origin_mm) + up + down + right, dtype=np.float64)
 
     def to_pixel(self, xyz: npt.ArrayLike) -> FloatArray:
         """Slice, row, column (n, 3) of patient points (n, 3), on the nominal regular grid."""
