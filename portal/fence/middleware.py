@@ -17,6 +17,6 @@ class BlindMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with blinded():
             response = self.get_response(request)
-            if response.status_code >= 500 and connection.in_atomic_block:
-                transaction.set_rollback(True)
+            if response.status_code >= 500 and connection.vendor == "postgresql":
+                transaction.set_rollback(True)  # the fence holds the request's transaction there
             return response
