@@ -44,9 +44,13 @@ def make_member(study: Study, name: str, role: str | None = None) -> Membership:
     )
 
 
-def make_study(code: str = "bone", *, state: str = State.DRAFT, cast: bool = True) -> Study:
+def make_study(
+    code: str = "bone", *, state: str = State.DRAFT, cast: bool = True, is_synthetic: bool = False
+) -> Study:
     """A study with the whole cast; `outsider` has an account and no membership."""
-    study = Study.objects.create(code=code, name=f"Study {code}", state=state, created_at=NOW)
+    study = Study.objects.create(
+        code=code, name=f"Study {code}", state=state, created_at=NOW, is_synthetic=is_synthetic
+    )
     if cast:
         for name in CAST:
             make_member(study, name)

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from portal.roles import rule
-from portal.study import amending_pages, api, cohort_pages, pages, screening_pages
+from portal.study import amending_pages, api, cohort_pages, images, pages, screening_pages
 
 app_name = "study"
 HOME = "studies/<slug:study>/"
@@ -44,6 +44,13 @@ urlpatterns = [
     path(f"{HOME}screening/flow.svg", screening_pages.flow_diagram, name="flow"),
     path(f"{HOME}criteria/", screening_pages.add_criterion, name="add_criterion"),
     path(f"{HOME}criteria/<slug:criterion>/remove/", screening_pages.remove_criterion, name="remove_criterion"),
+    path(f"{HOME}import/", images.import_page, name="import"),
+    path(f"{HOME}import/upload/", images.upload, name="upload"),
+    path(f"{HOME}imports/<slug:code>/", images.import_report, name="import_report"),
+    path(f"{HOME}imports/<slug:code>/report.csv", images.import_csv, name="import_csv"),
+    path(f"{HOME}held/", images.held_page, name="held"),
+    path(f"{HOME}held/<int:series>/release/", images.release_series, name="release"),
+    path(f"{HOME}shelf/<int:exam>/file/", images.file_from_shelf, name="file_exam"),
     path(API, rule("signed_in")(api.Studies.as_view()), name="api_studies"),
     path(API_STUDY, api.OneStudy.as_view(), name="api_study"),
     path(f"{API_STUDY}protocol/", api.Protocol.as_view(), name="api_protocol"),

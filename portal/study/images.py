@@ -1,0 +1,172 @@
+"""Images of a study: upload with a report per file, the shelf of unfiled exams, the held list."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from portal.accounts.models import User
+from portal.archive.filing import file_exam, release
+from portal.archive.ingest import counts, import_paths
+from portal.archive.models import Exam, Import, ImportFile, Series
+from portal.errors import Invalid, NotFound
+from portal.study.access import NO_SUCH_PAGE, member_view
+from portal.study.csv_rows import Column, csv_text
+from portal.study.models import Membership, State, Study
+
+PAGE_ROWS = 50
+MAX_FILES = 500
+COLUMNS = (
+    Column("row", "number in the import"), Column("name", "name as sent"), Column("size", "bytes"),
+    Column("outcome", "ready, held, refused, skipped or already here"), Column("reason", "code"),
+    Column("sentence", "what to do"),
+)  # fmt: skip
+
+
+def context_of(member: Membership, **more: object) -> dict[str, object]:
+    return {"member": member, "study": member.study, **more}
+
+
+def door_of(study: Study) -> tuple[str, str]:
+    """The study that new images enter, or the shelf with a warning once the cohort is locked."""
+    if study.has_reached(State.READING):
+        return "", f"The cohort of {study.code} is locked; the images wait on your shelf."
+    return study.code, ""
+
+
+@member_view("coordinate")
+@require_safe
+def import_page(request: HttpRequest, member: Membership) -> HttpResponse:
+    study = member.study
+    rows = Import.objects.filter(study_key=study.code)
+    shelf = Exam.objects.filter(study_key="", importer=member.user).order_by("-id")[:PAGE_ROWS]
+    page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
+    context = context_of(
+        member, page=page, rows=[(row, counts(row)) for row in page], shelf=shelf, warning=door_of(study)[1],
+        max_files=MAX_FILES,
+    )  # fmt: skip
+    return render(request, "study/import.html", context)
+
+
+@member_view("coordinate")
+@require_POST
+def upload(request: HttpRequest, member: Membership) -> HttpResponse:
+    """Take files, a folder's files or a zip; every file gets its outcome in the report."""
+    files = request.FILES.getlist("files")
+    if not files:
+        raise Invalid("Choose at least one file, folder or zip.", field="files")
+    study_key, warning = door_of(member.study)
+    with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="upload-") as folder:
+        names = spool(files, Path(folder))
+        row = import_paths(
+            list(names), door=Import.Door.BROWSER, actor=person(member), study_key=study_key,
+            expects_synthetic=member.study.is_synthetic, names=names, warning=warning,
+        )  # fmt: skip
+    return redirect("study:import_report", study=member.study.code, code=row.code)
+
+
+def person(member: Membership) -> User:
+    return User.objects.get(pk=member.user_id)
+
+
+def spool(files: Sequence[UploadedFile], folder: Path) -> dict[Path, str]:
+    """The files under numbers of ours, with the names they came by."""
+    names: dict[Path, str] = {}
+    for number, file in enumerate(files):
+        path = folder / str(number)
+        with path.open("wb") as out:
+            for chunk in file.chunks():
+                out.write(chunk)
+        names[path] = file.name or f"file {number + 1}"
+    return names
+
+
+def import_of(member: Membership, code: str) -> Import:
+    row = Import.objects.filter(code=code).first()
+    mine = row is not None and (
+        row.study_key == member.study.code or row.actor_id == member.user_id
+    )
+    if row is None or not mine:
+        raise NotFound(NO_SUCH_PAGE)
+    return row
+
+
+@member_view("coordinate")
+@require_safe
+def import_report(request: HttpRequest, member: Membership, code: str) -> HttpResponse:
+    row = import_of(member, code)
+    files = row.files.all()
+    only = request.GET.get("only", "")
+    if only in ImportFile.Outcome.values:
+        files = files.filter(outcome=only)
+    context = context_of(
+        member, row=row, counts=counts(row), only=only, outcomes=ImportFile.Outcome.values,
+        page=Paginator(files, PAGE_ROWS).get_page(request.GET.get("page")),
+    )  # fmt: skip
+    return render(request, "study/import_report.html", context)
+
+
+@member_view("coordinate")
+@require_safe
+def import_csv(request: HttpRequest, member: Membership, code: str) -> HttpResponse:
+    row = import_of(member, code)
+    rows = [[f.row, f.name, f.size, f.outcome, f.reason_code, f.sentence] for f in row.files.all()]
+    response = HttpResponse(csv_text(COLUMNS, rows), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="import-{row.code}.csv"'
+    return response
+
+
+@member_view("coordinate")
+@require_safe
+def held_page(request: HttpRequest, member: Membership) -> HttpResponse:
+    rows = (
+        Series.objects.of_study(member.study.code)
+        .held()
+        .select_related("exam")
+        .order_by("exam__subject", "pk")
+    )
+    page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
+    return render(request, "study/held.html", context_of(member, page=page))
+
+
+@member_view("coordinate")
+@require_POST
+def release_series(request: HttpRequest, member: Membership, series: int) -> HttpResponse:
+    """Release a held series after seeing it, where its reason allows that."""
+    row = Series.objects.of_study(member.study.code).filter(pk=series).first()
+    if row is None:
+        raise NotFound(NO_SUCH_PAGE)
+    release(
+        row, reason=request.POST.get("reason", ""), actor=person(member), study=member.study.code
+    )
+    messages.success(request, "The series is released.")
+    return redirect("study:held", study=member.study.code)
+
+
+@member_view("coordinate")
+@require_POST
+def file_from_shelf(request: HttpRequest, member: Membership, exam: int) -> HttpResponse:
+    """Move an unfiled exam of one's own into this study."""
+    study = member.study
+    if study.has_reached(State.READING):
+        raise Invalid(door_of(study)[1])
+    row = Exam.objects.filter(pk=exam, study_key="", importer=member.user).first()
+    if row is None:
+        raise NotFound(NO_SUCH_PAGE)
+    file_exam(
+        row,
+        study_key=study.code,
+        expects_synthetic=study.is_synthetic,
+        actor=person(member),
+        now=timezone.now(),
+    )
+    messages.success(request, f"The exam of {row.subject} is filed.")
+    return redirect("study:import", study=study.code)
