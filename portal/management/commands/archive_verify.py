@@ -1,0 +1,27 @@
+"""Read every frame of the archive again and compare it with its digest."""
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from portal.archive.verify import damaged
+
+
+class Command(BaseCommand):
+    help = "Names each damaged image; exit status 1 if there is any."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = damaged()
+        if options["json"]:
+            self.stdout.write(json.dumps({"checked": found.n_frames, "damaged": list(found.uids)}))
+        else:
+            for uid in found.uids:
+                self.stdout.write(f"{uid}: a frame does not match its digest.")
+            self.stdout.write(f"{found.n_frames} frames checked, {len(found.uids)} images damaged.")
+        if found.uids:
+            sys.exit(1)
