@@ -44,17 +44,21 @@ def test_every_guide_exists_and_is_linked_from_the_readme(page):
 
 
 def test_links_between_documents_lead_somewhere():
-    dead = []
-    for page in [ROOT / "README.md", *DOCS.glob("*.md")]:
-        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
-            if not (page.parent / target).exists():
-                dead.append(f"{page.name}: {target}")
+    pages = [ROOT / "README.md", *DOCS.glob("*.md")]
+    dead = [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
     assert dead == []
 
 
 def test_every_base_package_has_a_reason():
     decisions = (DOCS / "decisions.md").read_text().lower()
-    wanted = re.findall(r"^([A-Za-z0-9-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    wanted = re.findall(
+        r"^([A-Za-z0-9-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE
+    )
     direct = [name for name in wanted if name.lower() in decisions]
     assert {"django", "numpy", "pydicom", "celery"} <= {name.lower() for name in direct}
 
