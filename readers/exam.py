@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portal.archive.uids import case_uid
-
 from portal.archive.models import Instance, Series
+from portal.archive.uids import case_uid
 from readers.models import Assignment
 from readers.presets import presets
 

@@ -4,9 +4,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from portal.archive.pixels import volume
 
 from portal.archive.models import Series
+from portal.archive.pixels import volume
 from radiomics.image import Volume
 
 CT_WINDOWS = {

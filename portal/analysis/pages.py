@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
-from radiomics.stats.flags import FLAGS
 
 from portal.accounts.models import User
 from portal.analysis import comparison, extraction, feature_sets, training
@@ -19,6 +18,7 @@ from portal.errors import Invalid, NotFound
 from portal.jobs.models import Job
 from portal.study.access import NO_SUCH_PAGE, member_view
 from portal.study.models import Membership, Split
+from radiomics.stats.flags import FLAGS
 
 PAGE_ROWS = 50
 WORKERS = 2

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 from django.utils import timezone
-from radiomics.model import RadiomicsModel
 
 from portal.accounts.models import User
 from portal.analysis.models import FeatureSet, FitRow, ModelRun, Prediction
@@ -22,6 +21,7 @@ from portal.jobs.models import Job
 from portal.jobs.queue import enqueue
 from portal.study.models import Split, State, Study
 from portal.truth.strata import train_labels, truth_digest
+from radiomics.model import RadiomicsModel
 
 KIND = "train"
 DEFAULTS: Mapping[str, Any] = MappingProxyType(

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from radiomics.stats.flags import FLAGS
-
 from portal.analysis.cases import NAMES
 from portal.analysis.models import Evaluation
 from portal.dashboard.plots import PART_FIGURES, Plot
 from portal.dashboard.published import published_auc
+from radiomics.stats.flags import FLAGS
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from radiomics.phantom.render import LesionTruth
-
 from portal.accounts.models import User
 from portal.demo.options import Options
 from portal.study import cohort_import, screening, splitting
@@ -16,6 +14,7 @@ from portal.truth import truth_import
 from portal.truth.models import ReferenceStandard
 from portal.truth.strata import patient_strata
 from radiomics.phantom.plan import Plan
+from radiomics.phantom.render import LesionTruth
 
 COHORT_COLUMNS = (
     "subject", "sex", "age_years", "primary_tumour", "lesion_number", "level", "x_mm", "y_mm", "z_mm",

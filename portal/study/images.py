@@ -77,7 +77,7 @@ def person(member: Membership) -> User:
     return User.objects.get(pk=member.user_id)
 
 
-def spool(files: Sequence[UploadedFile], folder: Path) -> dict[Path, str]:
+def spool(files: "Sequence[UploadedFile[bytes]]", folder: Path) -> dict[Path, str]:
     """The files under numbers of ours, with the names they came by."""
     names: dict[Path, str] = {}
     for number, file in enumerate(files):
@@ -118,7 +118,8 @@ def import_report(request: HttpRequest, member: Membership, code: str) -> HttpRe
 @require_safe
 def import_csv(request: HttpRequest, member: Membership, code: str) -> HttpResponse:
     row = import_of(member, code)
-    rows = [[f.row, f.name, f.size, f.outcome, f.reason_code, f.sentence] for f in row.files.all()]
+    files = row.files.all()
+    rows = [[str(f.row), f.name, str(f.size), f.outcome, f.reason_code, f.sentence] for f in files]
     response = HttpResponse(csv_text(COLUMNS, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="import-{row.code}.csv"'
     return response
