@@ -104,3 +104,41 @@ def test_everything_went_through_the_doors_and_left_its_act(folders):
     needed = {"study.create", "import.end", "cohort.import", "split.lock", "design.lock", "read.submit", "run.lock",
               "evaluation.compute", "study.advance"}  # fmt: skip
     assert needed <= set(found["verbs"])
+
+
+KILL = """
+import json, os, signal, time
+from django.conf import settings
+from django.utils import timezone
+from portal.analysis import extraction, feature_sets
+from portal.analysis.models import FeatureVector
+from portal.demo import work
+from portal.demo.progress import Bar
+from portal.jobs.models import Job
+from portal.study.models import Study
+study = Study.objects.get(code='demo-n24-s2022')
+chosen = feature_sets.use(study, {'grid_mm': 0.5}, actor=None, now=timezone.now())
+total = extraction.pending(chosen).count()
+with work.workers() as supervisor:
+    extraction.start(chosen, user=None, shards=settings.WORKERS)
+    while not FeatureVector.objects.filter(feature_set=chosen).exists():
+        time.sleep(0.02)
+    os.killpg(supervisor.children[0].process.pid, signal.SIGKILL)
+    halfway = FeatureVector.objects.filter(feature_set=chosen).count()
+    work.wait(study, extraction.KIND, Bar('features', total), supervisor)
+jobs = Job.objects.filter(kind=extraction.KIND, arguments__feature_set=chosen.pk)
+print(json.dumps({'total': total, 'halfway': halfway, 'pending': extraction.pending(chosen).count(),
+    'vectors': FeatureVector.objects.filter(feature_set=chosen).count(),
+    'states': sorted(set(jobs.values_list('state', flat=True))),
+    'attempts': max(jobs.values_list('attempts', flat=True))}))
+"""
+
+
+@pytest.mark.promise("R4")
+def test_a_worker_killed_in_mid_extraction_loses_nothing(folders):
+    demo(folders[1], 1)
+    found = ask(folders[1], KILL)
+    assert found["halfway"] < found["total"]
+    assert (found["pending"], found["vectors"]) == (0, found["total"])
+    assert found["states"] == ["done"]
+    assert found["attempts"] == 2
