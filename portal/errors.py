@@ -60,6 +60,7 @@ class Locked(StudyError):
 class Unavailable(StudyError):
     status = 503
     code = "unavailable"
+    retry_after = 2
 
 
 def as_json(error: StudyError) -> dict[str, Any]:
@@ -113,7 +114,7 @@ class StudyErrorMiddleware:
         else:
             return None
         if response.status_code == Unavailable.status:
-            response["Retry-After"] = "2"
+            response["Retry-After"] = str(getattr(exception, "retry_after", 2))
         return response
 
 

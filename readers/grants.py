@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from django.http import HttpRequest
 
 from portal.accounts.models import User
+from portal.archive.dicomweb.header import Image, Names, images
 from portal.archive.frames import Location, View, location
-from portal.archive.models import Instance
+from portal.archive.models import Exam, Instance
+from portal.archive.uids import shift_weeks, study_key
 from readers.exam import series_of, uid_of
 from readers.models import Assignment
 from readers.reading import with_everything
@@ -20,12 +22,31 @@ KEPT = 512
 Key = tuple[int, str, str]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Grant:
     """What the archive may show of one case, and until when."""
 
     view: View
     until: float
+    case: Assignment
+    shown: list[Image] | None = None
+
+    def images(self) -> list[Image]:
+        """The headers of the case, made when first asked for."""
+        if self.shown is None:
+            self.shown = case_images(self.case)
+        return self.shown
+
+
+def case_images(case: Assignment) -> list[Image]:
+    """Every instance of the case as its reader sees it: UIDs, dates and codes of this case alone."""
+    key = study_key(case.session.study.code)
+
+    def names(exam: Exam) -> Names:
+        weeks = shift_weeks(key, f"case{case.code}", exam.patient_key)
+        return Names(lambda uid: uid_of(case, uid), case.code, weeks, is_case=True)
+
+    return images({series.pk: series for _, series in series_of(case)}.values(), names)
 
 
 def view_of(case: Assignment) -> View:
@@ -60,7 +81,7 @@ class Grants:
 
     def granted(self, reader: User, code: str) -> Grant:
         case = with_everything().get(pk=desk_case(reader, code).pk)
-        return Grant(view_of(case), self.clock() + SECONDS)
+        return Grant(view_of(case), self.clock() + SECONDS, case)
 
 
 grants = Grants()

@@ -69,6 +69,7 @@ def make_exam(study: Study | None = None, subject: str = "") -> Exam:
     n = next(numbers)
     return Exam.objects.create(
         uid=f"2.25.{n}",
+        mapped_uid=f"2.25.{n}",
         study_key=study.code if study else "",
         subject=subject,
         patient_key=f"{n}",
@@ -82,6 +83,7 @@ def make_series(exam: Exam, role: str = "CT", *, frame_of_reference_uid: str = "
     return Series.objects.create(
         exam=exam,
         uid=f"2.25.1{n}",
+        mapped_uid=f"2.25.1{n}",
         role=role,
         label=role,
         folder=f"{n:032x}",

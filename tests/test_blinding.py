@@ -18,6 +18,7 @@ from portal.fence.blind import lifted
 from portal.study.models import Lesion, SplitPart, Study
 from portal.truth.models import ReferenceStandard
 from readers.case import BlindCase
+from readers.grants import case_images
 from readers.models import Assignment, Read
 from tests.cohort import NOW, make_user
 from tests.readers.builders import make_reading_study, read_session, start
@@ -111,7 +112,13 @@ def visit(world) -> Callable[[], list[tuple]]:
             "part": ["train", "validation"],
             "key": ["roc", "reads"],
             "form": ["csv"],
-            "rest": ["studies/1/series/1/instances/1/frames/1"],
+            "rest": [
+                "studies/1/series/1/instances/1/frames/1",
+                "studies",
+                "series",
+                "instances?includefield=all",
+                *image_addresses(case),
+            ],
             "subject": [lesion.patient.subject],
             "patient": [lesion.patient.code],
             "lesion": [lesion.code],
@@ -133,6 +140,16 @@ def visit(world) -> Callable[[], list[tuple]]:
 
     answers()  # opening a case for the first time is an act of its own
     return answers
+
+
+def image_addresses(case: Assignment) -> list[str]:
+    """Every kind of DICOMweb resource of the reader's own case."""
+    image = case_images(case)[0]
+    study, series, instance = image.key
+    root = f"studies/{study}"
+    own = f"{root}/series/{series}/instances/{instance}"
+    tails = ("", "/metadata", "/frames/1", "/rendered", "/thumbnail", "/bulkdata/7FE00010")
+    return [root, f"{root}/metadata", f"{root}/series/{series}", *(own + tail for tail in tails)]
 
 
 def flip_diagnoses(study: Study) -> None:
@@ -166,6 +183,8 @@ def test_the_visit_meets_the_desk_and_is_refused_elsewhere(world, visit):
     for _, address, status, _, _ in visit():
         by_status.setdefault(status, set()).add(address)
     assert any(a.endswith("/document") for a in by_status[200])
+    for tail in ("/studies", "/metadata", "/frames/1", "/rendered", "/thumbnail", "/7FE00010"):
+        assert any("/reading/" in a and a.endswith(tail) for a in by_status[200])
     assert f"/studies/{world.code}/dashboard/" in by_status[404]
     assert f"/studies/{world.code}/truth/" in by_status[404]
     assert by_status.pop(503) == {"/healthz"}  # no worker runs here

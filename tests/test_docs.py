@@ -36,7 +36,17 @@ def test_every_make_target_is_described(target):
 
 
 @pytest.mark.parametrize(
-    "page", ["tour", "coordinators", "readers", "operations", "features", "statistics", "decisions"]
+    "page",
+    [
+        "tour",
+        "coordinators",
+        "readers",
+        "operations",
+        "dicomweb",
+        "features",
+        "statistics",
+        "decisions",
+    ],
 )
 def test_every_guide_exists_and_is_linked_from_the_readme(page):
     assert (DOCS / f"{page}.md").exists()

@@ -1,19 +1,39 @@
 """How an image was acquired, as typed columns; out of range or unknown is null."""
 
+import re
 from typing import Any
 
 from pydicom import Dataset
 
+from portal.archive.classify import PT
 from portal.archive.deidentify import number, text_of
 
 RANGES = {"kvp": (20, 200), "tube_current_ma": (1, 2000), "slice_thickness_mm": (0.1, 50), "frame_ms": (1, 10**8),
-          "weight_kg": (1, 400), "dose": (1e-6, 1e12)}  # fmt: skip
+          "weight_kg": (1, 400), "activity_mbq": (1, 1e5)}  # fmt: skip
+COLLIMATORS = {"PARA", "PINH", "FANB", "CONE", "SLNT", "ASTG", "DIVG", "NONE", "UNKN"}
+ELEMENTS = {
+    "technetium": "Tc", "fluorine": "F", "iodine": "I", "indium": "In", "gallium": "Ga", "lutetium": "Lu",
+    "thallium": "Tl", "samarium": "Sm", "carbon": "C", "nitrogen": "N", "rubidium": "Rb",
+    "zirconium": "Zr", "copper": "Cu",
+}  # fmt: skip
+SYMBOLS = "|".join(
+    [*ELEMENTS, "Tc", "In", "Ga", "Lu", "Tl", "Sm", "Rb", "Zr", "Cu", "F", "I", "C", "N"]
+)
+NUCLIDE = re.compile(rf"\b(?P<symbol>{SYMBOLS})[ -]?\^?(?P<mass>\d{{2,3}}m?)\b", re.IGNORECASE)
+NUCLIDE_FIRST = re.compile(
+    rf"\^?\b(?P<mass>\d{{2,3}}m?)\^?[ -]?(?P<symbol>{SYMBOLS})\b", re.IGNORECASE
+)
+VERSION = re.compile(r"[A-Za-z]{0,4}[0-9][0-9A-Za-z._-]{0,20}")
 
 
 def ranged(name: str, value: Any) -> float | int | None:
     found = number(value)
     low, high = RANGES[name]
     return found if found is not None and low <= found <= high else None
+
+
+def whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
 
 
 def first(ds: Dataset, keyword: str) -> Dataset:
@@ -54,6 +74,38 @@ def views_of(ds: Dataset, n_frames: int) -> list[str]:
     return names
 
 
+def software(ds: Dataset) -> str:
+    """Version numbers only: a site's own text may follow them in the header."""
+    said = ds.get("SoftwareVersions") or []
+    versions = [said] if isinstance(said, str) else list(said)
+    return ", ".join(v for v in map(str, versions) if VERSION.fullmatch(v))[:64]
+
+
+def collimator(ds: Dataset) -> str:
+    """Type of the first detector's collimator, as the standard's code (PARA, FANB, ...)."""
+    name = str(first(ds, "DetectorInformationSequence").get("CollimatorType") or "").strip()
+    return name if name in COLLIMATORS else ""
+
+
+def nuclide(drug: Dataset) -> str:
+    """Mass number and symbol, from a code meaning or a text in any spelling; '' when not told."""
+    code = first(drug, "RadionuclideCodeSequence")
+    for text in (text_of(code, "CodeMeaning"), text_of(drug, "Radiopharmaceutical")):
+        found = NUCLIDE.search(text) or NUCLIDE_FIRST.search(text)
+        if found:
+            symbol = found["symbol"].lower()
+            return f"{ELEMENTS.get(symbol, symbol.capitalize())}-{found['mass'].lower()}"
+    return ""
+
+
+def activity_mbq(ds: Dataset, drug: Dataset) -> float | int | None:
+    """The standard counts the injected activity in MBq in NM objects and in Bq in PET objects."""
+    said = number(drug.get("RadionuclideTotalDose"))
+    if said is not None and str(ds.get("SOPClassUID", "")) == PT:
+        said /= 1e6
+    return ranged("activity_mbq", said)
+
+
 def acquisition(ds: Dataset) -> dict[str, Any]:
     """Typed values shown per patient and summarised per cohort."""
     drug = first(ds, "RadiopharmaceuticalInformationSequence")
@@ -62,6 +114,9 @@ def acquisition(ds: Dataset) -> dict[str, Any]:
     return {
         "vendor": text_of(ds, "Manufacturer")[:64],
         "model": text_of(ds, "ManufacturerModelName")[:64],
+        "software": software(ds),
+        "collimator": collimator(ds),
+        "nuclide": nuclide(drug),
         "kvp": ranged("kvp", ds.get("KVP")),
         "tube_current_ma": ranged("tube_current_ma", ds.get("XRayTubeCurrent")),
         "slice_thickness_mm": ranged("slice_thickness_mm", ds.get("SliceThickness")),
@@ -70,8 +125,8 @@ def acquisition(ds: Dataset) -> dict[str, Any]:
             "frame_ms", rotation.get("ActualFrameDuration") or ds.get("ActualFrameDuration")
         ),
         "energy_windows_kev": energy_windows(ds),
-        "dose": ranged("dose", drug.get("RadionuclideTotalDose")),
-        "weight_kg": ranged("weight_kg", ds.get("PatientWeight")),
+        "activity_mbq": activity_mbq(ds, drug),
+        "weight_kg": whole(ranged("weight_kg", ds.get("PatientWeight"))),
         "corrected": [str(c) for c in ([corrected] if isinstance(corrected, str) else corrected)][
             :8
         ],

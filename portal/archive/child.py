@@ -1,9 +1,12 @@
 """The ingest child: reads hostile bytes under limits, one JSON line in, one out; knows no Django."""
 
+import errno
 import json
 import os
 import resource
 import sys
+import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -39,9 +42,13 @@ def answer(request: dict[str, str]) -> dict[str, Any]:
             "code": refusal.code,
             "reason": refusal.reason,
             "sentence": refusal.sentence,
+            "uids": refusal.uids,
         }
     except MemoryError:
         stopped = Refusal("stopped")
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        stopped = Refusal("disk" if is_full else "header")
     except Exception:  # noqa: BLE001  pydicom and the decoders raise almost anything on damaged files
         stopped = Refusal("header")
     return {
@@ -52,8 +59,16 @@ def answer(request: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def end_with(parent: int) -> None:
+    """Do not outlive the portal: a parent-death signal would follow the thread that started us."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     restrain()
     for line in sys.stdin:
         allow_cpu()

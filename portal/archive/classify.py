@@ -23,6 +23,7 @@ HELD = {
     "colour": "A colour picture in this class is a screen shot; it never reaches a reader.",
     "other_class": "{name} is kept for coordinators and never part of a case.",
     "not_a_volume": "This NM image ({kind}) is neither a reconstructed volume nor a whole-body scan.",
+    "localizer": "A localizer shows no slices of the volume, so it is left out of it.",
     "geometry": "The file does not say where its slices lie in the patient.",
     "geometry_to_confirm": "{why} Look at it fused on the CT and confirm it.",
     "pixel_encoding": "The way the pixels are stored ({why}) is not supported.",
@@ -71,6 +72,10 @@ def classify(ds: Dataset) -> Verdict:
     why = odd_pixels(ds)
     if why:
         return held("pixel_encoding", why=why)
+    if sop != NM and "LOCALIZER" in kinds:
+        return held(
+            "localizer", role="CT" if sop == CT else "SPECT", label="CT" if sop == CT else "PT"
+        )
     if sop == CT:
         return Verdict("CT", "CT")
     return of_nuclear(kinds) if sop == NM else of_pt(ds)
@@ -100,11 +105,13 @@ def of_nuclear(kinds: list[str]) -> Verdict:
 
 
 def of_pt(ds: Dataset) -> Verdict:
-    """SPECT stored in the PT class is told by its radionuclide; undecided counts as PET."""
+    """PET and SPECT of the PT class are told apart by the radionuclide; undecided stays PT."""
     texts = nuclide_texts(ds)
     if any(name in text for text in texts for name in SINGLE_PHOTON):
         return Verdict("SPECT", "SPECT")
-    return Verdict("SPECT", "PET")
+    if any(name in text for text in texts for name in POSITRON):
+        return Verdict("SPECT", "PET")
+    return Verdict("SPECT", "PT")
 
 
 def nuclide_texts(ds: Dataset) -> list[str]:

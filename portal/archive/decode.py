@@ -10,7 +10,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from portal.archive import limits
-from portal.archive.prescan import EXPLICIT_BE
+from portal.archive.prescan import DEFLATED, EXPLICIT_BE
 from portal.archive.refusals import Refusal
 
 PLUGINS = {
@@ -39,13 +39,16 @@ class Shape:
     frames: int
     samples: int
     bits: int
+    is_halved: bool = False
 
     @property
     def frame_bytes(self) -> int:
-        return self.rows * self.columns * self.samples * self.bits // 8
+        """Of a native frame; YBR_FULL_422 keeps two samples per pixel, its chroma being halved."""
+        kept = 2 if self.is_halved else self.samples
+        return self.rows * self.columns * kept * self.bits // 8
 
 
-def shape_of(ds: Dataset) -> Shape:
+def shape_of(ds: Dataset, syntax: str) -> Shape:
     """Sizes as the header claims them, checked before anything is decoded."""
     for keyword in PIXELS:
         if ds.get(keyword) is None:
@@ -58,7 +61,10 @@ def shape_of(ds: Dataset) -> Shape:
     fits = 1 <= rows <= limits.MAX_SIDE and 1 <= columns <= limits.MAX_SIDE
     if not fits or not 1 <= frames <= limits.MAX_FRAMES or total > limits.MAX_PIXEL_BYTES:
         raise Refusal("sizes", r=rows, c=columns, f=frames)
-    return Shape(rows, columns, frames, samples, bits)
+    is_native = not UID(syntax).is_compressed or syntax == DEFLATED
+    photometric = str(ds.get("PhotometricInterpretation", ""))
+    is_halved = is_native and samples == 3 and photometric == "YBR_FULL_422"
+    return Shape(rows, columns, frames, samples, bits, is_halved)
 
 
 def native_frames(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
@@ -85,7 +91,7 @@ def native_frames(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
 
 
 def sliced(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
-    data, size = ds.PixelData, shape.frame_bytes
+    data, size = pixel_bytes(ds, syntax, shape), shape.frame_bytes
     wanted = size * shape.frames
     if shape.bits == 1:
         wanted = -(-shape.rows * shape.columns * shape.frames // 8)
@@ -98,12 +104,17 @@ def sliced(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
     for k in range(shape.frames):
         frame = data[k * size : (k + 1) * size]
         if syntax == EXPLICIT_BE and shape.bits > 8:
-            frame = (
-                np.frombuffer(frame, dtype=f">u{shape.bits // 8}")
-                .astype(f"<u{shape.bits // 8}")
-                .tobytes()
-            )
+            order = np.dtype(f">u{shape.bits // 8}")
+            frame = np.frombuffer(frame, dtype=order).astype(order.newbyteorder("<")).tobytes()
         yield frame
+
+
+def pixel_bytes(ds: Dataset, syntax: str, shape: Shape) -> bytes:
+    """Pixel data; big endian 8-bit pixels in 16-bit words (OW) change places in pairs, whatever frame they are of."""
+    data: bytes = ds.PixelData
+    if syntax != EXPLICIT_BE or shape.bits != 8 or ds["PixelData"].VR != "OW":
+        return data
+    return np.frombuffer(data + bytes(len(data) % 2), dtype=np.uint16).byteswap().tobytes()
 
 
 def one_bit(data: bytes, shape: Shape) -> Iterator[bytes]:

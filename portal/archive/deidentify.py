@@ -30,6 +30,7 @@ NUMBERS = (
     "SliceThickness", "KVP", "SpacingBetweenSlices", "ReconstructionDiameter", "GantryDetectorTilt",
     "ExposureTime", "XRayTubeCurrent", "Exposure", "PatientWeight", "PatientSize",
 )  # fmt: skip
+ROUNDED = {"PatientWeight": 0, "PatientSize": 2}  # kg, and metres to the cm
 PIXEL_MODULE = (
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows",
     "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue",
@@ -101,7 +102,7 @@ def shifted(text: str, weeks: int) -> str:
         moved = date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) - timedelta(days=7 * weeks)
     except (ValueError, OverflowError):
         return ""
-    return moved.strftime("%Y%m%d")
+    return moved.isoformat().replace("-", "")
 
 
 def facts(ds: Dataset) -> dict[str, Any]:
@@ -109,6 +110,8 @@ def facts(ds: Dataset) -> dict[str, Any]:
     found: dict[str, Any] = {"ImageType": [v for v in kinds(ds) if v in IMAGE_TYPES]}
     for keyword in (*NUMBERS, *PIXEL_MODULE):
         value: Any = listed(ds, keyword) if keyword in VOCABULARY else number(ds.get(keyword))
+        if keyword in ROUNDED and value is not None:
+            value = round(float(value), ROUNDED[keyword])
         if value not in (None, ""):
             found[keyword] = value
     for keyword in ("PatientPosition", "Units"):

@@ -7,6 +7,7 @@ from django.db import transaction
 from portal.accounts.models import User
 from portal.archive.models import Exam, Series
 from portal.archive.refusals import Refusal
+from portal.archive.settle import basis_of, settle
 from portal.audit.trail import record
 from portal.errors import Conflict, Invalid
 
@@ -17,15 +18,16 @@ def release(series: Series, *, reason: str, actor: User, study: str) -> Series:
     """Make a held series usable, where its reason allows a person to decide."""
     if series.state != Series.State.HELD or series.reason_code not in RELEASABLE:
         raise Conflict("This series cannot be released; ask for the original images.")
-    if not series.geometry and series.reason_code == "geometry_to_confirm":
-        raise Conflict("The positions of these slices are not known; ask for the original images.")
+    basis = basis_of(series, series.reason_code)
+    has_place = bool(series.geometry) or series.reason_code != "geometry_to_confirm"
+    if not basis or not has_place:
+        raise Conflict("These slices make no volume as they are; ask for the original images.")
     if len(reason.strip()) < 10:
         raise Invalid("Say in at least 10 characters why the series is released.", field="reason")
     with transaction.atomic():
         old = {"state": series.state, "reason_code": series.reason_code}
-        series.state, series.reason_code, series.sentence = Series.State.READY, "", ""
-        series.is_volume = series.role in (Series.Role.CT, Series.Role.SPECT)
-        series.save(update_fields=["state", "reason_code", "sentence", "is_volume"])
+        series.decisions = {**series.decisions, series.reason_code: basis}
+        settle(series)
         record(
             "series.release", obj=f"series:{series.pk}", study=study, role="coordinator",
             actor=f"u:{actor.pk}", old=old, new={"state": series.state}, reason=reason,
@@ -47,7 +49,12 @@ def file_exam(
         raise Conflict(wrong.sentence)
     with transaction.atomic():
         exam.study_key = study_key
-        exam.save(update_fields=["study_key"])
+        others = Exam.objects.filter(mapped_uid=exam.mapped_uid, study_key=study_key)
+        if others.exclude(patient_key=exam.patient_key).exists():
+            exam.has_conflict = True
+        exam.save(update_fields=["study_key", "has_conflict"])
+        for series in Series.objects.filter(exam=exam) if exam.has_conflict else ():
+            settle(series)
         record(
             "exam.file", obj=f"exam:{exam.pk}", study=study_key, role="coordinator",
             actor=f"u:{actor.pk}", new={"study": study_key, "at": now},

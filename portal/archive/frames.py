@@ -55,7 +55,7 @@ class View:
 def location(instance: Instance, series: Series) -> Location:
     return Location(
         series.folder,
-        series.transfer_syntax_uid,
+        instance.stored_syntax_uid or series.transfer_syntax_uid,
         tuple(packs.Extent(*e) for e in instance.native_frames),
         tuple(packs.Extent(*e) for e in instance.stored_frames),
     )

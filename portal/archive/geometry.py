@@ -11,6 +11,7 @@ from pydicom import Dataset
 FloatArray = npt.NDArray[np.float64]
 UNIT_TOLERANCE = 1e-3
 STEP_TOLERANCE_MM = 0.1
+SAME_PLACE_MM = 1e-3
 TILT_COSINE = float(np.cos(np.deg2rad(1.0)))
 
 
@@ -139,7 +140,8 @@ def stack_of_slices(frames: Sequence[Frame], thickness: Any) -> Stack:
     steps = np.diff(along)
     spacing = float(np.median(steps)) if steps.size else 1.0
     problem, sentence = irregularity(positions, steps, spacing, n)
-    values = described(first, positions, spacing if spacing > 0 else 1.0, thickness)
+    is_volume = not steps.size or bool(steps.min() >= SAME_PLACE_MM)
+    values = described(first, positions, spacing, thickness) if is_volume else {}
     return Stack(
         tuple(int(i) for i in order),
         tuple(map(tuple, positions.tolist())),
@@ -157,8 +159,9 @@ def irregularity(
     confirm = " Look at it fused on the CT and confirm it."
     if not steps.size:
         return "", ""
-    if (steps < 1e-3).any():
-        return "geometry_to_confirm", "Slices lie on top of each other." + confirm
+    if (steps < SAME_PLACE_MM).any():
+        why = "Slices lie on top of each other, which makes no volume; ask for one of each place."
+        return "geometry_to_confirm", why
     odd = np.flatnonzero(np.abs(steps - spacing) > STEP_TOLERANCE_MM)
     if odd.size:
         low, high = positions[odd[0], 2], positions[odd[0] + 1, 2]

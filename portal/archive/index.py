@@ -1,32 +1,23 @@
-"""Indexing one read file: same thing twice, exam and series rows, packs, sealed identity."""
+"""Indexing one read file: same thing twice, its exam and series, packs and rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.conf import settings
+from django.db import DataError, IntegrityError, transaction
 
-from portal.accounts.models import User
 from portal.archive import packs, uids
-from portal.archive.classify import HELD, NM
+from portal.archive.context import Context
 from portal.archive.decode import LITTLE_ENDIAN
-from portal.archive.deidentify import shifted
-from portal.archive.models import Exam, Identity, ImportFile, Instance, Series, SourceUid
+from portal.archive.exams import exam_of, series_of
+from portal.archive.models import ImportFile, Instance, Series, SourceUid
+from portal.archive.packs import Spooled
 from portal.archive.refusals import Refusal
 from portal.audit.chain import digest
 
-
-@dataclass(frozen=True)
-class Context:
-    """What is the same for all files of an import."""
-
-    key: bytes
-    study_key: str
-    actor: User | None
-    expects_synthetic: bool | None
-    keeps_subject: bool
+TRIES = 3
+ELSEWHERE = "This image is stored already, in another study or on another shelf; ask its importer."
 
 
 @dataclass(frozen=True)
@@ -41,25 +32,51 @@ class Outcome:
 
 def known_outcome(context: Context, answer: dict[str, Any]) -> Outcome | None:
     """Already here by file digest, or by UID with the same content; another content is a conflict."""
-    if Instance.objects.filter(
-        file_digest=uids.file_digest(context.key, answer["sha256"])
-    ).exists():
-        return Outcome(ImportFile.Outcome.ALREADY_HERE)
+    file = uids.file_digest(context.key, answer["sha256"])
+    rows = Instance.objects.select_related("series__exam")
+    stored = rows.filter(file_digest=file).first()
+    if stored is not None:
+        return already_here(context, stored)
     uid = uids.archive_uid(context.key, answer["source"]["SOPInstanceUID"])
-    stored = Instance.objects.filter(uid=uid).first()
+    stored = rows.filter(uid=uid).first()
     if stored is None:
         return None
-    if stored.content_digest == content_digest(answer):
-        return Outcome(ImportFile.Outcome.ALREADY_HERE)
-    refusal = Refusal("conflict")
+    if stored.content_digest == content_digest(context, answer):
+        return already_here(context, stored)
+    return refused(Refusal("conflict"))
+
+
+def already_here(context: Context, stored: Instance) -> Outcome:
+    """Success; where the image lies in another study or shelf, the report says so."""
+    exam = stored.series.exam
+    is_mine = exam.study_key == context.study_key and (
+        bool(exam.study_key) or exam.importer_id == (context.actor.pk if context.actor else None)
+    )
+    return Outcome(ImportFile.Outcome.ALREADY_HERE, sentence="" if is_mine else ELSEWHERE)
+
+
+def refused(refusal: Refusal) -> Outcome:
     return Outcome(ImportFile.Outcome.REFUSED, refusal.code, refusal.sentence)
 
 
-def content_digest(answer: dict[str, Any]) -> str:
-    """Digest of what counts: native frames and the allow-listed header, however they were encoded."""
+def content_digest(context: Context, answer: dict[str, Any]) -> str:
+    """Digest of what counts: native frames and the whole archive-view header, however they were encoded."""
+    source, key = answer["source"], context.key
+    named = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
     header = {k: v for k, v in answer["facts"].items() if k != "LossyImageCompressionRatio"}
-    place = [answer.get("plane"), answer.get("geometry")]
-    return digest([[f[2] for f in answer["frames"]], header, place])
+    names = (
+        "sop_class_uid", "pixel", "plane", "geometry", "order", "views", "slope", "intercept",
+        "thickness", "unit", "windows", "acquisition",
+    )  # fmt: skip
+    return digest(
+        {
+            "frames": [f[2] for f in answer["frames"]],
+            "header": header,
+            "uids": [uids.archive_uid(key, source[n]) if source[n] else "" for n in named],
+            "subject": uids.subject_code(key, source["PatientID"]),
+            **{name: answer.get(name) for name in names},
+        }
+    )
 
 
 def refuse_other_kind(context: Context, answer: dict[str, Any]) -> None:
@@ -75,119 +92,42 @@ def refuse_other_kind(context: Context, answer: dict[str, Any]) -> None:
 
 
 def store(
-    context: Context, answer: dict[str, Any], frames: Sequence[bytes], stored: Sequence[bytes]
+    context: Context, answer: dict[str, Any], frames: Sequence[Spooled], stored: Sequence[Spooled]
 ) -> Outcome:
-    """Pack the frames and write the rows of one file; unique constraints decide races."""
+    """Pack the frames and write the rows of one file; to be called by the archive's one writer.
+
+    A lost race is looked at again: the winner may have stored this very image, or only its series.
+    """
     refuse_other_kind(context, answer)
-    try:
-        with transaction.atomic():
-            exam, conflict = exam_of(context, answer)
-            series = series_of(context, answer, exam)
-            if conflict:
-                hold(series, "patient_conflict")
-            instance_of(context, answer, series, frames, stored)
-    except IntegrityError:
-        return known_outcome(context, answer) or Outcome(
-            ImportFile.Outcome.REFUSED, "conflict", Refusal("conflict").sentence
-        )
-    is_held = bool(answer["reason_code"]) or conflict
-    outcome = ImportFile.Outcome.HELD if is_held else ImportFile.Outcome.READY
-    sentence = series.sentence if conflict else answer["sentence"] or answer["warning"]
-    return Outcome(outcome, series.reason_code if is_held else "", sentence, series)
+    for left in reversed(range(TRIES)):
+        try:
+            with transaction.atomic():
+                return indexed(context, answer, frames, stored)
+        except DataError:
+            return refused(Refusal("header"))
+        except IntegrityError:
+            known = known_outcome(context, answer)
+            if known is not None:
+                return known
+            if not left:
+                raise
+    raise AssertionError("unreachable")
 
 
-def hold(series: Series, reason: str) -> None:
-    series.state, series.reason_code, series.sentence = Series.State.HELD, reason, HELD[reason]
-    series.save(update_fields=["state", "reason_code", "sentence"])
-
-
-def exam_of(context: Context, answer: dict[str, Any]) -> tuple[Exam, bool]:
-    """The exam's row, and whether it belongs to another patient already."""
-    source, key = answer["source"], context.key
-    person = uids.patient_key(key, source["PatientID"] + "|" + source["PatientBirthDate"])
-    uid = uids.archive_uid(key, source["StudyInstanceUID"])
-    found = Exam.objects.filter(uid=uid).first()
-    if found is not None:
-        return found, found.patient_key != person
-    is_synthetic = answer["facts"]["SyntheticData"] == "YES"
-    subject = (
-        source["PatientID"]
-        if context.keeps_subject
-        else uids.subject_code(key, source["PatientID"])
-    )
-    exam = Exam.objects.create(
-        uid=uid,
-        study_key=context.study_key,
-        subject=subject[:40],
-        patient_key=person,
-        importer=context.actor,
-        shifted_date=shifted_date(key, source),
-        time=answer["facts"]["times"].get("StudyTime", ""),
-        sex=answer["facts"]["PatientSex"],
-        age=answer["facts"]["PatientAge"],
-        is_synthetic=is_synthetic,
-        created_at=timezone.now(),
-    )
-    seal(exam, source)
-    return exam, False
-
-
-def shifted_date(key: bytes, source: dict[str, str]) -> date | None:
-    moved = shifted(source["StudyDate"], uids.shift_weeks(key, "archive", source["PatientID"]))
-    return date(int(moved[:4]), int(moved[4:6]), int(moved[6:])) if moved else None
-
-
-def seal(exam: Exam, source: dict[str, str]) -> None:
-    """The link to the person, in a table that the fence keeps from readers."""
-    Identity.objects.create(
-        exam=exam,
-        source_uid=source["StudyInstanceUID"],
-        patient_id=source["PatientID"][:200],
-        patient_name=source["PatientName"][:400],
-        birth_date=source["PatientBirthDate"][:16],
-        study_date=source["StudyDate"][:16],
-        accession_number=source["AccessionNumber"][:100],
-        search={"StudyDescription": source["StudyDescription"], "StudyID": source["StudyID"]},
-    )
-
-
-def series_uid(context: Context, answer: dict[str, Any]) -> str:
-    """A multi-frame NM volume is a series of its own; so is each held object."""
-    source = answer["source"]
-    alone = answer["sop_class_uid"] == NM or answer["role"] == "OTHER"
-    name = source["SeriesInstanceUID"] + ("|" + source["SOPInstanceUID"] if alone else "")
-    return uids.archive_uid(context.key, name)
-
-
-def series_of(context: Context, answer: dict[str, Any], exam: Exam) -> Series:
-    uid = series_uid(context, answer)
-    found = Series.objects.filter(uid=uid).first()
-    if found is not None:
-        return found
-    reference = answer["source"]["FrameOfReferenceUID"]
-    reason = answer["reason_code"]
-    geometry = answer.get("geometry") or {}
-    return Series.objects.create(
-        exam=exam,
-        uid=uid,
-        role=answer["role"],
-        label=answer["label"][:8],
-        state=Series.State.HELD if reason else Series.State.READY,
-        reason_code=reason,
-        sentence=answer["sentence"],
-        folder=packs.new_folder(),
-        frame_of_reference_uid=uids.archive_uid(context.key, reference) if reference else "",
-        is_volume=answer["role"] == "SPECT" and bool(geometry) and not reason,
-        volume_reason="" if answer["role"] in ("CT", "SPECT") else "Planar images have no depth.",
-        geometry=geometry,
-        pixel=answer["pixel"],
-        values={**answer["values"], "windows": answer["windows"]},
-        unit=answer["unit"],
-        transfer_syntax_uid=answer["transfer_syntax_uid"] if answer["stored"] else LITTLE_ENDIAN,
-        views=answer.get("views", []),
-        acquisition=answer["acquisition"],
-        created_at=timezone.now(),
-    )
+def indexed(
+    context: Context, answer: dict[str, Any], frames: Sequence[Spooled], stored: Sequence[Spooled]
+) -> Outcome:
+    known = known_outcome(context, answer)
+    if known is not None:
+        return known
+    exam = exam_of(context, answer)
+    series = series_of(context, answer, exam)
+    instance_of(context, answer, series, frames, stored)
+    if exam.has_conflict and "patient_conflict" not in series.decisions:
+        conflict = Refusal("patient_conflict")
+        return Outcome(ImportFile.Outcome.HELD, conflict.code, conflict.sentence, series)
+    outcome = ImportFile.Outcome.HELD if answer["reason_code"] else ImportFile.Outcome.READY
+    return Outcome(outcome, answer["reason_code"], answer["sentence"] or answer["warning"], series)
 
 
 def canonical(answer: dict[str, Any], rows: Sequence[Any]) -> list[Any]:
@@ -200,49 +140,50 @@ def instance_of(
     context: Context,
     answer: dict[str, Any],
     series: Series,
-    frames: Sequence[bytes],
-    stored: Sequence[bytes],
+    frames: Sequence[Spooled],
+    stored: Sequence[Spooled],
 ) -> Instance:
     """Append the frames to the series' packs and write the row."""
-    with packs.writing(series.folder) as folder:
-        native = pack(folder, packs.NATIVE, canonical(answer, frames), LITTLE_ENDIAN, series)
-        syntax = answer["transfer_syntax_uid"]
-        kept = (
-            pack(folder, packs.STORED, canonical(answer, stored), syntax, series) if stored else []
-        )
-        source_uid = answer["source"]["SOPInstanceUID"]
-        instance = Instance.objects.create(
-            series=series,
-            uid=uids.archive_uid(context.key, source_uid),
-            sop_class_uid=answer["sop_class_uid"],
-            rank=Instance.objects.filter(series=series).count() + 1,
-            n_frames=len(frames),
-            is_reversed=bool(answer.get("order")) and answer["order"] != sorted(answer["order"]),
-            slope=answer["slope"],
-            intercept=answer["intercept"],
-            file_digest=uids.file_digest(context.key, answer["sha256"]),
-            content_digest=content_digest(answer),
-            native_frames=native,
-            stored_frames=kept,
-            frame_digests=canonical(answer, [f[2] for f in answer["frames"]]),
-            header=header_of(answer),
-        )
-    SourceUid.objects.create(archive_uid=instance.uid, source_uid=source_uid)
+    syntax, source_uid = answer["transfer_syntax_uid"], answer["source"]["SOPInstanceUID"]
+    native = pack(packs.NATIVE, canonical(answer, frames), LITTLE_ENDIAN, series)
+    kept = pack(packs.STORED, canonical(answer, stored), syntax, series) if stored else []
+    instance = Instance.objects.create(
+        series=series,
+        uid=uids.archive_uid(context.key, source_uid),
+        sop_class_uid=answer["sop_class_uid"],
+        rank=Instance.objects.filter(series=series).count() + 1,
+        n_frames=len(frames),
+        is_reversed=bool(answer.get("order")) and answer["order"] != sorted(answer["order"]),
+        slope=answer["slope"],
+        intercept=answer["intercept"],
+        file_digest=uids.file_digest(context.key, answer["sha256"]),
+        content_digest=content_digest(context, answer),
+        native_frames=native,
+        stored_frames=kept,
+        frame_digests=canonical(answer, [f[2] for f in answer["frames"]]),
+        stored_digests=canonical(answer, [f[2] for f in answer["stored"]]) if stored else [],
+        stored_syntax_uid=syntax if stored else "",
+        header=header_of(answer),
+    )
+    if settings.IDENTITIES != "none":
+        SourceUid.objects.create(archive_uid=instance.uid, source_uid=source_uid)
     return instance
 
 
 def header_of(answer: dict[str, Any]) -> dict[str, Any]:
     """Allow-listed facts without dates (they stand shifted on the exam), and what settling needs."""
     facts = {k: v for k, v in answer["facts"].items() if k != "dates"}
-    names = ("plane", "thickness", "values", "windows", "transfer_syntax_uid")
-    return {"facts": facts, **{n: answer[n] for n in names if n in answer}}
+    names = ("plane", "thickness", "values", "windows", "transfer_syntax_uid", "pixel", "unit")
+    found = {"facts": facts, **{n: answer[n] for n in names if n in answer}}
+    return {**found, "held": [answer["reason_code"], answer["sentence"]]}
 
 
-def pack(
-    folder: Any, name: str, frames: Sequence[bytes], syntax: str, series: Series
-) -> list[list[int]]:
-    column = "native_frames" if name == packs.NATIVE else "stored_frames"
-    after = 0
-    for extents in Instance.objects.filter(series=series).values_list(column, flat=True):
-        after = max([after, *(packs.end_of(packs.Extent(*e)) for e in extents)])
-    return [[e.offset, e.length] for e in packs.append(folder, name, frames, syntax, after=after)]
+def pack(name: str, frames: Sequence[Spooled], syntax: str, series: Series) -> list[list[int]]:
+    """Append behind what is committed, or was written before in this transaction, and note the new end."""
+    column = "native_size" if name == packs.NATIVE else "stored_size"
+    after = Series.objects.values_list(column, flat=True).get(pk=series.pk)
+    folder = packs.made_folder(series.folder)
+    extents = packs.append(folder, name, frames, syntax, after=after)
+    if extents:
+        Series.objects.filter(pk=series.pk).update(**{column: packs.end_of(extents[-1])})
+    return [[e.offset, e.length] for e in extents]

@@ -1,5 +1,7 @@
 """Limits of what is read at the door; a file beyond them costs one sentence."""
 
+import re
+
 FILE_BYTES = 512 * 2**20
 INFLATED_BYTES = 64 * 2**20
 MAX_DEPTH = 16
@@ -18,6 +20,13 @@ CHILD_MEMORY = 4 * 2**30
 CHILD_CPU_SECONDS = 60
 CHILD_FILES = 2_000
 CHILD_OPEN_FILES = 128
+
+
+UID = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
+
+
+def is_valid_uid(text: str) -> bool:
+    return 0 < len(text) <= MAX_UID and UID.match(text) is not None
 
 
 def wall_seconds(size: int) -> float:

@@ -67,6 +67,9 @@ class Exam(models.Model):
     """A DICOM study in its archive view. `study_key` is the code of the portal's study, '' unfiled."""
 
     uid = models.CharField(max_length=64, unique=True)
+    # what the source UID maps to; `uid` differs where another study, shelf or patient had it first
+    mapped_uid = models.CharField(max_length=64, db_index=True)
+    has_conflict = models.BooleanField(default=False)
     study_key = models.CharField(max_length=40, blank=True, db_index=True)
     subject = models.CharField(max_length=40, blank=True, db_index=True)
     patient_key = models.CharField(max_length=64, db_index=True)
@@ -113,6 +116,7 @@ class Series(models.Model):
 
     exam = models.ForeignKey(Exam, on_delete=models.PROTECT, related_name="series")
     uid = models.CharField(max_length=64, unique=True)
+    mapped_uid = models.CharField(max_length=64, db_index=True)
     role = models.CharField(max_length=5, choices=Role)
     label = models.CharField(max_length=8)
     state = models.CharField(max_length=5, choices=State, default=State.READY)
@@ -133,6 +137,11 @@ class Series(models.Model):
     views = models.JSONField(default=list)
     acquisition = models.JSONField(default=dict)
     digest = models.CharField(max_length=64, blank=True)
+    # where the committed part of each pack ends
+    native_size = models.PositiveBigIntegerField(default=0)
+    stored_size = models.PositiveBigIntegerField(default=0)
+    # reason code -> digest of what a coordinator saw when releasing it
+    decisions = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
 
     objects = SeriesQuerySet.as_manager()
@@ -166,6 +175,9 @@ class Instance(models.Model):
     native_frames = models.JSONField(default=list)
     stored_frames = models.JSONField(default=list)
     frame_digests = models.JSONField(default=list)
+    stored_digests = models.JSONField(default=list, blank=True)
+    # of the stored pack; one series may hold several
+    stored_syntax_uid = models.CharField(max_length=64, blank=True)
     header = models.JSONField(default=dict)
 
     class Meta:

@@ -1,22 +1,37 @@
 """Packed frames on disk: one folder per series, frames with their multipart head and tail, append-only."""
 
+import errno
 import fcntl
 import os
 import secrets
 import shutil
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from django.conf import settings
 
 from portal.archive import limits
+from portal.archive.refusals import Refusal
 from portal.errors import Unavailable
 from portal.settings import private_secret
 
 NATIVE, STORED = "native.pack", "stored.pack"
+CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """A frame in a spool file that an ingest child has written."""
+
+    path: Path
+    offset: int
+    length: int
 
 
 @dataclass(frozen=True)
@@ -52,28 +67,58 @@ def folder_of(name: str) -> Path:
     return path
 
 
-def check_free_space() -> None:
+class DiskFull(Unavailable):
+    """The archive has no room; the sender may come again."""
+
+    code = "disk_full"
+    retry_after = 60
+
+
+def disk_full() -> DiskFull:
+    return DiskFull(Refusal("disk").sentence)
+
+
+def is_full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def has_room() -> bool:
+    """True while at least the reserve is free in the archive and in the spool."""
     settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if shutil.disk_usage(settings.ARCHIVE_DIR).free < limits.FREE_BYTES:
-        raise Unavailable(
-            "The archive's disk is full; nothing of this file was stored. Free space and send it again."
-        )
+    places = (settings.ARCHIVE_DIR, settings.DATA_DIR)
+    return all(shutil.disk_usage(place).free >= limits.FREE_BYTES for place in places)
+
+
+def check_free_space() -> None:
+    if not has_room():
+        raise disk_full()
+
+
+def made_folder(name: str) -> Path:
+    folder = folder_of(name)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 @contextmanager
-def writing(name: str) -> Iterator[Path]:
-    """The series folder under its writer lock."""
-    folder = folder_of(name)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as lock:
+def writing() -> Iterator[None]:
+    """The archive's one writer: taken before the transaction begins, given back after it has ended.
+
+    Until its commit a writer's extents are invisible to others, who would cut off its frames.
+    """
+    settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.ARCHIVE_DIR / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
+        yield
 
 
 def append(
-    folder: Path, pack: str, frames: Sequence[bytes], syntax: str, *, after: int
+    folder: Path, pack: str, frames: Sequence[Spooled], syntax: str, *, after: int
 ) -> list[Extent]:
-    """Append frames behind the last committed byte `after` (what lies beyond is a crash's remainder), fsynced."""
+    """Append frames behind the last committed byte `after`; what lies beyond is a crash's remainder.
+
+    The bytes are on disk only after `sync`, and one frame at most is in memory.
+    """
     extents = []
     handle = os.open(folder / pack, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(handle, "r+b") as out:
@@ -81,31 +126,90 @@ def append(
         out.seek(after)
         for frame in frames:
             out.write(head(syntax))
-            extents.append(Extent(out.tell(), len(frame)))
-            out.write(frame)
+            extents.append(Extent(out.tell(), frame.length))
+            copy(frame, out)
             out.write(tail())
-        out.flush()
-        os.fsync(out.fileno())
     return extents
+
+
+def copy(frame: Spooled, out: BinaryIO) -> None:
+    with frame.path.open("rb") as source:
+        source.seek(frame.offset)
+        left = frame.length
+        while left > 0:
+            chunk = source.read(min(CHUNK, left))
+            if not chunk:
+                raise OSError(errno.EIO, "the spool file is shorter than its frames")
+            out.write(chunk)
+            left -= len(chunk)
+
+
+def sync(folder: str) -> None:
+    """Bring a series' packs to the disk, before the rows that point into them are committed."""
+    for pack in (NATIVE, STORED):
+        path = folder_of(folder) / pack
+        if path.exists():
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def end_of(extent: Extent) -> int:
     return extent.offset + extent.length + len(tail())
 
 
-@lru_cache(maxsize=256)
-def handle_of(folder: str, pack: str) -> int:
-    """An open file for `pread`; packs only grow, so a handle stays good."""
-    return os.open(folder_of(folder) / pack, os.O_RDONLY)
+class OpenPack:
+    """An open file for `pread`; packs only grow, so it stays good. The last holder's going closes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self, length: int, offset: int) -> bytes:
+        """Through the object, not its number: the caller's reference keeps the file open meanwhile."""
+        return os.pread(self.handle, length, offset)
+
+    def __del__(self) -> None:
+        if "handle" in vars(self):
+            os.close(self.handle)
+
+
+class OpenPacks:
+    """The packs read last, at most `room` of them; a reader keeps its own open while it reads."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.kept: OrderedDict[Path, OpenPack] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def of(self, path: Path) -> OpenPack:
+        with self.lock:
+            found = self.kept.pop(path, None) or OpenPack(path)
+            self.kept[path] = found
+            while len(self.kept) > self.room:
+                self.kept.popitem(last=False)
+            return found
+
+    def forget(self) -> None:
+        """Start anew, as a forked process must: the lock may have been held by a thread it does not have."""
+        self.kept, self.lock = OrderedDict(), threading.Lock()
+
+
+open_packs = OpenPacks(256)
+os.register_at_fork(after_in_child=open_packs.forget)
+
+
+def read_at(folder: str, pack: str, length: int, offset: int) -> bytes:
+    return open_packs.of(folder_of(folder) / pack).read(length, offset)
 
 
 def read(folder: str, pack: str, extent: Extent) -> bytes:
-    return os.pread(handle_of(folder, pack), extent.length, extent.offset)
+    return read_at(folder, pack, extent.length, extent.offset)
 
 
 def read_part(folder: str, pack: str, extent: Extent, syntax: str) -> bytes:
     """The frame with its multipart head and tail, one contiguous read."""
     before = len(head(syntax))
-    return os.pread(
-        handle_of(folder, pack), before + extent.length + len(tail()), extent.offset - before
-    )
+    whole = before + extent.length + len(tail())
+    return read_at(folder, pack, whole, extent.offset - before)

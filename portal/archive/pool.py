@@ -1,12 +1,14 @@
 """A warm pool of ingest children: each file to one child, a killed child costs that file only."""
 
 import json
+import os
 import queue
 import select
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,19 +20,27 @@ from portal.archive import limits
 from portal.archive.refusals import Refusal
 
 
+def started() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  our own module
+        [sys.executable, "-m", "portal.archive.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=settings.BASE_DIR,
+    )
+
+
 class Child:
     """One process of the pool with its private spool folder."""
 
     def __init__(self) -> None:
         self.spool = tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="ingest-")
         self.files = 0
-        self.process = subprocess.Popen(  # noqa: S603  our own module
-            [sys.executable, "-m", "portal.archive.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=settings.BASE_DIR,
-        )
+        try:
+            self.process = started()
+        except BaseException:
+            self.spool.cleanup()
+            raise
 
     def ask(self, path: Path) -> dict[str, Any] | None:
         """The child's answer, or None when it had to be killed or died."""
@@ -39,17 +49,26 @@ class Child:
         pipe_in, pipe_out = self.process.stdin, self.process.stdout
         if pipe_in is None or pipe_out is None:
             return None
+        self.files += 1
         try:
+            until = time.monotonic() + limits.wall_seconds(path.stat().st_size)
             pipe_in.write(line)
             pipe_in.flush()
-            ready, _, _ = select.select(
-                [pipe_out], [], [], limits.wall_seconds(path.stat().st_size)
-            )
-            text = pipe_out.readline() if ready else b""
+            text = self.line(pipe_out.fileno(), until)
         except OSError:
-            text = b""
-        self.files += 1
+            return None
         return json.loads(text) if text.endswith(b"\n") else None
+
+    def line(self, handle: int, until: float) -> bytes:
+        """The next line of the child, or what came of it by then."""
+        text = bytearray()
+        while not text.endswith(b"\n"):
+            ready, _, _ = select.select([handle], [], [], max(0.0, until - time.monotonic()))
+            chunk = os.read(handle, 2**16) if ready else b""
+            if not chunk:
+                break
+            text += chunk
+        return bytes(text)
 
     def is_worn(self) -> bool:
         return self.files >= limits.CHILD_FILES
@@ -76,20 +95,22 @@ class Pool:
     @contextmanager
     def reading(self, path: Path) -> Iterator[tuple[dict[str, Any], Path]]:
         """The answer on a file and the folder of its frames, valid inside the block; one retry after a kill."""
-        child = self.free.get() or Child()
+        child = self.free.get()
+        found: dict[str, Any] | None = None
         try:
+            child = child or Child()
             found = child.ask(path)
             if found is None:
                 child.end()
+                child = None  # if no new one starts, the place stays free for a later try
                 child = Child()
                 found = child.ask(path)
             yield found or stopped(), Path(child.spool.name)
         finally:
-            if found is None or child.is_worn():
+            if child is not None and (found is None or child.is_worn()):
                 child.end()
-                self.free.put(None)
-            else:
-                self.free.put(child)
+                child = None
+            self.free.put(child)
 
     def close(self) -> None:
         for _ in range(self.size):

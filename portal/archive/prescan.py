@@ -119,15 +119,23 @@ class Walker:
     def __init__(self, data: bytes, *, little: bool, explicit: bool) -> None:
         self.data = data
         self.order = "<" if little else ">"
-        self.explicit = explicit
+        self.explicit = explicit and not self.begins_implicit()
+        self.implicit_from: int | None = None
         self.elements = 0
         self.ends: list[int] = []
+
+    def begins_implicit(self) -> bool:
+        """Some writers name an explicit syntax and write an implicit data set; pydicom reads both."""
+        if self.order != "<" or len(self.data) < 8 or self.data[4:6] in KNOWN_VRS:
+            return False
+        group, _, length = struct.unpack_from("<HHI", self.data)
+        return bool(group == 0x0008 and 8 + length <= len(self.data))
 
     def walk(self) -> None:
         place, size = 0, len(self.data)
         while place + 8 <= size:
             while self.ends and self.ends[-1] != UNDEFINED and place >= self.ends[-1]:
-                self.ends.pop()
+                self.close()
             place = self.step(place)
         if place < size and not self.is_padding(place):
             raise Refusal("cut", tag="the last element", n=8, m=size - place)
@@ -148,7 +156,7 @@ class Walker:
         if length == UNDEFINED:
             if tag in PIXEL_GROUP_ELEMENTS:
                 return self.fragments(start)
-            return self.open(UNDEFINED, start)
+            return self.open(UNDEFINED, start, vr)
         if start + length > len(self.data):
             name = f"({group:04X},{element:04X})"
             raise Refusal("cut", tag=name, n=length, m=len(self.data) - start)
@@ -159,7 +167,7 @@ class Walker:
         return start + length
 
     def head(self, place: int) -> tuple[bytes, int, int]:
-        if not self.explicit:
+        if not self.explicit or self.implicit_from is not None:
             return b"", struct.unpack_from(self.order + "I", self.data, place + 4)[0], 8
         vr = self.data[place + 4 : place + 6]
         if vr not in KNOWN_VRS:
@@ -167,18 +175,25 @@ class Walker:
         length, head = element_length(self.data, place, vr, self.order)
         return vr, length, head
 
-    def open(self, end: int, start: int) -> int:
+    def open(self, end: int, start: int, vr: bytes = b"") -> int:
+        if vr == b"UN" and self.implicit_from is None:
+            self.implicit_from = len(self.ends)  # what is inside is implicit (PS3.5 6.2.2)
         self.ends.append(end)
         if len(self.ends) > 2 * limits.MAX_DEPTH:
             raise Refusal("nested")
         return start
+
+    def close(self) -> None:
+        self.ends.pop()
+        if self.implicit_from is not None and len(self.ends) <= self.implicit_from:
+            self.implicit_from = None
 
     def delimiter(self, tag: tuple[int, int], place: int) -> int:
         length = struct.unpack_from(self.order + "I", self.data, place + 4)[0]
         if tag == ITEM:
             return self.open(UNDEFINED if length == UNDEFINED else place + 8 + length, place + 8)
         if tag in (ITEM_END, SEQUENCE_END) and self.ends:
-            self.ends.pop()
+            self.close()
         return place + 8
 
     def fragments(self, place: int) -> int:

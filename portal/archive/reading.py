@@ -12,6 +12,8 @@ import numpy as np
 import pydicom
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from portal.archive import limits
@@ -29,7 +31,8 @@ from portal.archive.classify import (
 from portal.archive.decode import Shape, native_frames, shape_of, stored_frames
 from portal.archive.deidentify import facts, number, text_of
 from portal.archive.geometry import plane, stack_of_nm
-from portal.archive.prescan import scan
+from portal.archive.limits import is_valid_uid
+from portal.archive.prescan import Scanned, scan
 from portal.archive.refusals import Refusal
 
 UID_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -51,17 +54,26 @@ def read(path: Path, spool: Path) -> dict[str, Any]:
     if not syntax.is_transfer_syntax:
         raise Refusal("syntax", name=str(syntax))
     ds = parsed(scanned.data)
+    try:
+        found = understood(ds, scanned, spool)
+    except Refusal as refusal:
+        refusal.uids = {n: text_of(ds, n)[:64] for n in ("SOPClassUID", "SOPInstanceUID")}
+        raise
+    return {"size": size, "sha256": hashlib.sha256(data).hexdigest(), **found}
+
+
+def understood(ds: Dataset, scanned: Scanned, spool: Path) -> dict[str, Any]:
+    """Identity, role, facts, pixels and place of a parsed data set."""
+    left_out = without_unreadable(ds)
     check_identity(ds)
     verdict = verdict_of(ds)
     found = {
-        "size": size,
-        "sha256": hashlib.sha256(data).hexdigest(),
         "transfer_syntax_uid": scanned.transfer_syntax_uid,
         "sop_class_uid": str(ds.SOPClassUID),
         "source": source_of(ds),
         "facts": facts(ds),
         "acquisition": acquisition(ds),
-        "warning": meta_warning(ds),
+        "warning": meta_warning(ds) or left_out,
         **pixels_of(ds, scanned.transfer_syntax_uid, verdict, spool),
     }
     return with_geometry(found, ds, verdict)
@@ -76,16 +88,33 @@ def parsed(data: bytes) -> Dataset:
             raise Refusal("header") from error
 
 
+def without_unreadable(ds: Dataset) -> str:
+    """Take out the elements whose value cannot be read; the warning that names them, '' if none."""
+    bad = [tag for tag in list(ds.keys()) if not is_readable(ds, tag)]
+    for tag in bad:
+        del ds[tag]
+    names = ", ".join(f"({tag.group:04X},{tag.element:04X})" for tag in bad[:5])
+    return f"Left out, being unreadable: {names}." if bad else ""
+
+
+def is_readable(ds: Dataset, tag: BaseTag) -> bool:
+    try:
+        element = ds[tag]
+    except Exception:  # noqa: BLE001  pydicom raises almost anything on a damaged value
+        return False
+    if element.VR not in ("IS", "DS") or element.value in (None, ""):
+        return True
+    values = element.value if isinstance(element.value, MultiValue) else [element.value]
+    return all(number(v) is not None for v in values)
+
+
 def check_identity(ds: Dataset) -> None:
     sop = text_of(ds, "SOPClassUID") or str(getattr(ds.file_meta, "MediaStorageSOPClassUID", ""))
     if sop == DICOMDIR:
         raise Refusal("dicomdir")
     for keyword in UID_KEYWORDS:
         value = text_of(ds, keyword)
-        valid = (
-            value and len(value) <= limits.MAX_UID and all(p.isdigit() for p in value.split("."))
-        )
-        if not valid:
+        if not is_valid_uid(value):
             raise Refusal("uid", keyword=keyword)
     if not sop or not is_known_class(sop):
         raise Refusal("class", uid=sop or "This object")
@@ -125,7 +154,7 @@ def pixels_of(ds: Dataset, syntax: str, verdict: Verdict, spool: Path) -> dict[s
         raise Refusal("no_image", keyword="PixelData")
     if not has_pixels:
         return {"frames": [], "stored": [], "pixel": {}, "values": {}}
-    shape = shape_of(ds)
+    shape = shape_of(ds, syntax)
     frames: list[list[Any]] = []
     extremes = Extremes(ds)
     with (spool / "native").open("wb") as out:
@@ -145,13 +174,13 @@ def pixels_of(ds: Dataset, syntax: str, verdict: Verdict, spool: Path) -> dict[s
     }
 
 
-def write_stored(ds: Dataset, syntax: str, shape: Shape, spool: Path) -> list[list[int]]:
+def write_stored(ds: Dataset, syntax: str, shape: Shape, spool: Path) -> list[list[Any]]:
     if not UID(syntax).is_compressed or syntax == "1.2.840.10008.1.2.1.99":
         return []
-    extents = []
+    extents: list[list[Any]] = []
     with (spool / "stored").open("wb") as out:
         for frame in stored_frames(ds, shape):
-            extents.append([out.tell(), len(frame)])
+            extents.append([out.tell(), len(frame), hashlib.sha256(frame).hexdigest()])
             out.write(frame)
     return extents
 

@@ -37,6 +37,8 @@ SENTENCES: dict[str, tuple[int, str]] = {
         DAMAGED,
         "Unpack the archive first; encrypted and nested archives are not opened.",
     ),
+    "damaged_zip": (DAMAGED, "This archive is damaged; pack it again."),
+    "damaged_entry": (DAMAGED, "This entry of the archive is damaged; pack it again."),
     "sizes": (SIZES, "The image claims {r} x {c} x {f}; allowed are 4096 x 4096 x 4096 and 2 GiB."),
     "no_image": (SIZES, "There is no image in this file ({keyword} is missing)."),
     "uid": (DAMAGED, "{keyword} is missing or not a valid UID; export the image again."),
@@ -50,6 +52,11 @@ SENTENCES: dict[str, tuple[int, str]] = {
         CONFLICT,
         "Another image with this UID is already stored; the stored one was kept. Ask the sender which is right.",
     ),
+    "patient_conflict": (
+        DAMAGED,
+        "This exam already belongs to another patient; decide in the held list.",
+    ),
+    "other_exam": (OTHER_EXAM, "The file belongs to another exam than the address names."),
     "synthetic": (DAMAGED, "{kind} images cannot enter this {study} study."),
     "too_large": (TOO_LARGE, "The file is larger than {limit}."),
     "stopped": (STOPPED, "Reading this file took too long or too much memory, so it was stopped."),
@@ -65,6 +72,7 @@ class Refusal(Exception):
 
     def __init__(self, code: str, **values: Any) -> None:
         reason, template = SENTENCES[code]
+        self.uids: dict[str, str] = {}
         self.code = code
         self.reason = reason
         self.sentence = template.format(**{k: str(v)[:120] for k, v in values.items()})

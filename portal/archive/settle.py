@@ -1,29 +1,50 @@
 """Putting a series in order once a batch has been written: ranks, geometry, state."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 
-from portal.archive.classify import NM
+from portal.archive.classify import HELD, NM
 from portal.archive.geometry import Frame, Stack, stack_of_slices
 from portal.archive.models import Instance, Series
 from portal.audit.chain import digest
+
+SETTLED = [
+    "n_frames", "geometry", "values", "digest", "state", "reason_code", "sentence", "is_volume",
+    "volume_reason", "decisions",
+]  # fmt: skip
+SAME = {
+    "rows": "size", "columns": "size", "bits_allocated": "bits", "bits_stored": "bits",
+    "high_bit": "bits", "signed": "sign", "samples": "samples", "photometric": "photometric form",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a series is held, and the digest of what a coordinator would confirm by releasing it."""
+
+    code: str
+    sentence: str
+    basis: str = ""
 
 
 def settle(series: Series) -> None:
     """Sort the instances of a series along its normal and decide whether it is a volume."""
     with transaction.atomic():
         instances = list(Instance.objects.filter(series=series).order_by("pk"))
-        if series.role in (Series.Role.CT, Series.Role.SPECT) and is_stack(instances):
-            order_slices(series, instances)
-        else:
+        stack = order_slices(series, instances) if is_stack(series, instances) else None
+        if stack is None:
             series.n_frames = sum(i.n_frames for i in instances)
         series.digest = digest(sorted(i.content_digest for i in instances))
-        series.save()
+        decide(series, list(doubts(series, instances, stack)))
+        series.save(update_fields=SETTLED)
 
 
-def is_stack(instances: list[Instance]) -> bool:
-    return all(i.sop_class_uid != NM and "plane" in i.header for i in instances)
+def is_stack(series: Series, instances: list[Instance]) -> bool:
+    is_volume_role = series.role in (Series.Role.CT, Series.Role.SPECT)
+    return is_volume_role and all(i.sop_class_uid != NM and "plane" in i.header for i in instances)
 
 
 def frame_of(instance: Instance) -> Frame:
@@ -31,22 +52,65 @@ def frame_of(instance: Instance) -> Frame:
     return Frame(tuple(position), tuple(orientation), tuple(spacing))
 
 
-def order_slices(series: Series, instances: list[Instance]) -> None:
-    stack: Stack = stack_of_slices(
-        [frame_of(i) for i in instances], instances[0].header.get("thickness")
-    )
+def order_slices(series: Series, instances: list[Instance]) -> Stack:
+    stack = stack_of_slices([frame_of(i) for i in instances], instances[0].header.get("thickness"))
+    moved = []
     for rank, source in enumerate(stack.order, start=1):
-        instances[source].rank = rank
-    Instance.objects.bulk_update(instances, ["rank"])
+        if instances[source].rank != rank:
+            instances[source].rank = rank
+            moved.append(instances[source])
+    Instance.objects.bulk_update(moved, ["rank"])
     series.n_frames = len(instances)
     series.geometry = stack.values
     series.values = extremes(instances)
-    series.is_volume = not stack.problem
-    series.volume_reason = stack.sentence
-    if stack.problem and series.state == Series.State.READY and len(instances) > 1:
-        series.state, series.reason_code, series.sentence = "held", stack.problem, stack.sentence
-    elif not stack.problem and series.reason_code.startswith("geometry"):
-        series.state, series.reason_code, series.sentence = "ready", "", ""
+    return stack
+
+
+def doubts(series: Series, instances: list[Instance], stack: Stack | None) -> Iterator[Doubt]:
+    """Everything that keeps a series from the readers, the gravest first."""
+    if series.exam.has_conflict:
+        person = digest([series.exam.uid, series.exam.patient_key])
+        yield Doubt("patient_conflict", HELD["patient_conflict"], person)
+    shape = digest([series.geometry, sorted(i.uid for i in instances)])
+    code, sentence = instances[0].header.get("held", ["", ""])
+    if code:
+        yield Doubt(code, sentence, shape)
+    odd = differences(instances)
+    if odd:
+        why = f"the slices differ in {' and '.join(odd)}"
+        yield Doubt("pixel_encoding", HELD["pixel_encoding"].format(why=why))
+    if stack is not None and stack.problem:
+        yield Doubt(stack.problem, stack.sentence, shape)
+
+
+def differences(instances: list[Instance]) -> list[str]:
+    """What differs in the pixel modules of one series: such slices cannot be read as one volume."""
+    modules = [i.header.get("pixel") or {} for i in instances]
+    found = [what for name, what in SAME.items() if len({str(m.get(name)) for m in modules}) > 1]
+    scaled = {(i.slope, i.intercept) for i in instances}
+    if modules[0] and len(scaled) > 1 and instances[0].header.get("unit") == "HU":
+        found.append("rescale slope or intercept")
+    units = {i.header.get("unit") for i in instances}
+    return sorted(set(found)) + (["unit"] if len(units) > 1 else [])
+
+
+def decide(series: Series, found: list[Doubt]) -> None:
+    """Held by the first doubt that no coordinator has decided on as it now stands."""
+    has_depth = series.role in (Series.Role.CT, Series.Role.SPECT)
+    open_ = [d for d in found if not d.basis or series.decisions.get(d.code) != d.basis]
+    first = open_[0] if open_ else Doubt("", "")
+    series.state = Series.State.HELD if open_ else Series.State.READY
+    series.reason_code, series.sentence = first.code, first.sentence
+    series.is_volume = has_depth and bool(series.geometry) and not open_
+    if has_depth:
+        series.volume_reason = first.sentence
+
+
+def basis_of(series: Series, code: str) -> str:
+    """What a release of this series for this reason would confirm, '' where nobody may decide."""
+    instances = list(Instance.objects.filter(series=series).order_by("pk"))
+    stack = order_slices(series, instances) if is_stack(series, instances) else None
+    return next((d.basis for d in doubts(series, instances, stack) if d.code == code), "")
 
 
 def extremes(instances: list[Instance]) -> dict[str, Any]:

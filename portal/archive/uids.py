@@ -5,15 +5,10 @@ import hmac
 import re
 from functools import lru_cache
 
+from portal.archive.limits import is_valid_uid as is_valid_uid
 from portal.settings import private_secret
 
-VALID = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
-MAX_LENGTH = 64
 WEEKS = 521
-
-
-def is_valid_uid(text: str) -> bool:
-    return 0 < len(text) <= MAX_LENGTH and VALID.match(text) is not None
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,10 @@
 """Files to be read: a sorted walk over files, folders and zips; nothing outside is followed."""
 
+import lzma
 import stat
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,6 +12,15 @@ from pathlib import Path, PurePosixPath
 from portal.archive import limits
 
 CHUNK = 2**20
+DAMAGED = (
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -77,12 +89,13 @@ def unzip(path: Path, name: str, spool: Path) -> Iterator[Entry]:
             if problem:
                 yield Entry(path, name, size, problem)
                 return
-            yield from unpacked(archive, name, spool)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
-        yield Entry(path, name, size, "header")
+            yield from unpacked(archive, name, Path(tempfile.mkdtemp(dir=spool)))
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        yield Entry(path, name, size, "damaged_zip")
 
 
 def unpacked(archive: zipfile.ZipFile, name: str, spool: Path) -> Iterator[Entry]:
+    """One row per entry; a damaged one is left out and the rest goes on."""
     total = 0
     for number, info in enumerate(archive.infolist()):
         if info.is_dir():
@@ -91,8 +104,12 @@ def unpacked(archive: zipfile.ZipFile, name: str, spool: Path) -> Iterator[Entry
         if is_unsafe(info):
             yield Entry(spool, shown, info.file_size, "unsafe_name")
             continue
-        target = spool / f"{name and abs(hash(name)) % 10**8}-{number}"
-        written = extract(archive, info, target, limits.ZIP_TOTAL - total)
+        target = spool / str(number)
+        try:
+            written = extract(archive, info, target, limits.ZIP_TOTAL - total)
+        except DAMAGED:
+            yield Entry(spool, shown, info.file_size, "damaged_entry")
+            continue
         total += written
         if written > info.file_size or total > limits.ZIP_TOTAL:
             yield Entry(spool, shown, written, "inflated")

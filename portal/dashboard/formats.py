@@ -10,20 +10,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from portal.dashboard.plots import Plot, Series
+from portal.study.csv_rows import safe
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 SYNTHETIC = (
     "Synthetic data: computer-made images and simulated readers. "
     "Figures here test the software; they are not medical evidence."
 )
 COLOURS = ("#0b6e75", "#c2571a", "#5b3a8e", "#1c5f34", "#a3231b", "#51626a", "#8a6d00", "#2b4c9b")
-
-
-def safe(cell: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets a leading apostrophe."""
-    if isinstance(cell, str) and cell.startswith(DANGEROUS):
-        return "'" + cell
-    return "" if cell is None else cell
 
 
 def csv_text(

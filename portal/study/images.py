@@ -15,8 +15,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.models import User
 from portal.archive.filing import file_exam, release
-from portal.archive.ingest import counts, import_paths
+from portal.archive.ingest import counts, import_paths, is_short_of_room
 from portal.archive.models import Exam, Import, ImportFile, Series
+from portal.archive.packs import disk_full
 from portal.errors import Invalid, NotFound
 from portal.study.access import NO_SUCH_PAGE, member_view
 from portal.study.csv_rows import Column, csv_text
@@ -70,6 +71,8 @@ def upload(request: HttpRequest, member: Membership) -> HttpResponse:
             list(names), door=Import.Door.BROWSER, actor=person(member), study_key=study_key,
             expects_synthetic=member.study.is_synthetic, names=names, warning=warning,
         )  # fmt: skip
+    if is_short_of_room(row):
+        raise disk_full()
     return redirect("study:import_report", study=member.study.code, code=row.code)
 
 

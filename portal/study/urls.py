@@ -3,7 +3,7 @@
 from django.urls import path
 
 from portal.roles import rule
-from portal.study import amending_pages, api, cohort_pages, images, pages, screening_pages
+from portal.study import amending_pages, api, cohort_pages, dicomweb, images, pages, screening_pages
 
 app_name = "study"
 HOME = "studies/<slug:study>/"
@@ -14,6 +14,7 @@ API_STUDY = f"{API}<slug:study>/"
 API_LESION = f"{API_STUDY}lesions/<slug:lesion>/"
 urlpatterns = [
     path("", pages.my_studies, name="mine"),
+    path("dicomweb/<path:rest>", dicomweb.dicomweb, name="dicomweb"),
     path("new-study/", pages.create, name="create"),
     path("new-account/", pages.create_account, name="accounts"),
     path(HOME, pages.home, name="home"),
@@ -29,6 +30,8 @@ urlpatterns = [
     path(f"{HOME}new-patient/", cohort_pages.new_patient, name="new_patient"),
     path(f"{HOME}cohort/", cohort_pages.cohort_csv, name="cohort"),
     path(f"{HOME}cohort/template.csv", cohort_pages.cohort_template, name="cohort_template"),
+    path(f"{HOME}acquisition/", cohort_pages.acquisition_page, name="acquisition"),
+    path(f"{HOME}acquisition/series.csv", cohort_pages.acquisition_file, name="acquisition_csv"),
     path(PATIENT, cohort_pages.patient_page, name="patient"),
     path(f"{PATIENT}new-lesion/", cohort_pages.new_lesion, name="new_lesion"),
     path(f"{PATIENT}amend/", amending_pages.amend_patient, name="amend_patient"),

@@ -18,7 +18,7 @@ from portal.archive.accept import Wanted, wanted_frames
 from portal.archive.decode import LITTLE_ENDIAN
 from portal.archive.headers import Subject
 from portal.archive.ingest import counts, import_paths
-from portal.archive.models import Exam, Import, ImportFile, Instance, Series
+from portal.archive.models import Exam, Identity, Import, ImportFile, Instance, Series, SourceUid
 from portal.archive.pixels import frames_of, slice_of, volume
 from portal.archive.writer import (
     CtSeries,
@@ -196,25 +196,6 @@ def test_the_hot_sphere_lies_where_the_ct_says(name, z):
 
 
 @needs_shared
-def test_the_compression_samples_are_held_or_ready_and_decode_alike():
-    row = take(SHARED / "nema_wg04")
-    found = outcomes(row)
-    assert {v for k, v in found.items() if k.startswith("NM1")} == {"secondary_capture", "syntax"}
-    plain = Instance.objects.filter(series__pixel__rows=512).first()
-    assert plain is not None
-    assert (
-        len(
-            set(
-                Instance.objects.filter(series__pixel__rows=512).values_list(
-                    "frame_digests__0", flat=True
-                )
-            )
-        )
-        < 7
-    )
-
-
-@needs_shared
 def test_the_real_pair_shares_a_frame_of_reference():
     assert counts(take(SHARED / "petct_STS_044"))["ready"] == 106
     pair = {s.label: s for s in Series.objects.ready()}
@@ -250,6 +231,17 @@ def test_nothing_that_names_a_person_stands_outside_the_sealed_tables(tmp_path):
     assert leaks == ["truth_identity"]
     stored = packs.folder_of(Series.objects.get().folder)
     assert not any(CANARY.encode() in p.read_bytes() for p in stored.iterdir() if p.is_file())
+
+
+@pytest.mark.promise("B1")
+def test_without_identities_nothing_that_names_a_person_is_written(tmp_path, settings):
+    settings.IDENTITIES = "none"
+    take(planted(tmp_path))
+    assert (Instance.objects.count(), Identity.objects.count(), SourceUid.objects.count()) == (
+        1,
+        0,
+        0,
+    )
 
 
 def test_a_pseudonym_stands_for_the_patient_and_no_uid_of_the_sender(tmp_path):

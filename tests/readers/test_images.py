@@ -6,7 +6,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from portal.archive import packs
-from readers.grants import grants
+from readers.grants import case_images, grants
 from tests.cohort import make_user
 from tests.readers.builders import make_reading_study, start
 
@@ -83,8 +83,7 @@ def test_everything_else_is_the_same_404(case):
     )
     wrong = [
         url.rsplit("/", 1)[0] + "/8",
-        url.rsplit("/frames", 1)[0],
-        root + "studies",
+        root + "nothing",
         root + "../../secret",
         archive,
         url.replace(case.code, "0" * 24),
@@ -115,3 +114,104 @@ def test_a_frame_takes_no_other_method(case):
     url = series(client, case, "CT")["images"][0]["url"]
     answer = client.post(url)
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+
+
+def whole(answer) -> bytes:
+    return b"".join(answer) if answer.streaming else answer.content
+
+
+def test_the_case_is_one_exam_with_its_own_names_and_no_others(case):
+    client, root = signed_in(), f"/reading/cases/{case.code}/dicomweb"
+    (study,) = client.get(f"{root}/studies").json()
+    assert study["00100020"]["Value"] == [case.code]
+    assert study["00100010"]["Value"] == [{"Alphabetic": case.code}]
+    assert study["00201206"]["Value"] == [3]
+    labels = [s["0008103E"]["Value"][0] for s in client.get(f"{root}/series").json()]
+    assert labels == ["CT", "SPECT", "WB"]
+    assert client.get(f"{root}/studies")["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.promise("B2")
+@pytest.mark.parametrize("level", ["studies", "series", "instances"])
+def test_archive_names_find_nothing_at_the_readers_base(case, level):
+    client, root = signed_in(), f"/reading/cases/{case.code}/dicomweb"
+    exam = case.lesion.ct_series.exam
+    for key, text in (
+        ("StudyInstanceUID", exam.uid),
+        ("PatientID", exam.subject),
+        ("PatientName", "*SUB*"),
+    ):
+        assert client.get(f"{root}/{level}", {key: text}).status_code == 204
+    assert client.get(f"{root}/studies/{exam.uid}/metadata").status_code == 404
+
+
+@pytest.mark.promise("B2")
+def test_no_name_of_the_archive_stands_in_any_answer_of_the_case(case):
+    client, root = signed_in(), f"/reading/cases/{case.code}/dicomweb"
+    (study,) = client.get(f"{root}/studies").json()
+    uid = study["0020000D"]["Value"][0]
+    tails = ("studies?includefield=all", "series?includefield=all", "instances?includefield=all",
+             f"studies/{uid}", f"studies/{uid}/metadata")  # fmt: skip
+    secret = {case.lesion.patient.subject, case.lesion.code}
+    for series in (case.lesion.ct_series, case.lesion.spect_series, case.lesion.whole_body_series):
+        secret |= {series.uid, series.exam.uid, series.folder, series.frame_of_reference_uid}
+        secret |= set(series.instances.values_list("uid", flat=True))
+    for tail in tails:
+        answer = client.get(f"{root}/{tail}")
+        assert answer.status_code == 200
+        shown = whole(answer) + str(sorted(answer.headers.items())).encode()
+        assert not [s for s in secret if len(s) > 6 and s.encode() in shown]
+
+
+def test_two_cases_of_one_patient_share_no_uid_and_no_mark(case):
+    second = case.session.assignments.get(position=2)
+    one, two = case_images(case), case_images(second)
+    assert not {u for i in one for u in i.key} & {u for i in two for u in i.key}
+    assert {i.elements["00100020"]["Value"][0] for i in one + two} == {case.code, second.code}
+
+
+def test_the_header_of_a_case_holds_the_allow_list_and_nothing_of_the_sender(case):
+    instance = case.lesion.ct_series.instances.first()
+    instance.header = {"facts": {"Manufacturer": "Zzmaker", "PatientWeight": 71, "KVP": 120,
+                                 "PatientAge": "060Y", "SoftwareVersions": "Zz9"}}  # fmt: skip
+    instance.save()
+    shown = case_images(case)[0].elements
+    assert shown["00180060"] == {"vr": "DS", "Value": [120]}
+    assert "Zz" not in str(shown)
+    for absent in (
+        "00080070",
+        "00081090",
+        "00181020",
+        "00101010",
+        "00101020",
+        "00101030",
+        "00080031",
+    ):
+        assert absent not in shown
+    for empty in ("00100030", "00080050", "00080090", "00200010", "00080030", "00100040"):
+        assert "Value" not in shown[empty]
+
+
+def test_another_readers_base_answers_every_resource_alike(case):
+    (study,) = signed_in().get(f"/reading/cases/{case.code}/dicomweb/studies").json()
+    uid = study["0020000D"]["Value"][0]
+    tails = (
+        "studies",
+        f"studies/{uid}",
+        f"studies/{uid}/metadata",
+        "studies/../x",
+        f"studies/{uid}/rendered",
+    )
+    other = signed_in("expert2")
+    for code in (case.code, "0" * 24):
+        answers = [other.get(f"/reading/cases/{code}/dicomweb/{t}") for t in tails]
+        assert {(a.status_code, a.content) for a in answers} == {
+            (404, b'{"detail": "There is no such image here."}')
+        }
+
+
+def test_a_program_that_asks_again_gets_304(case):
+    client, root = signed_in(), f"/reading/cases/{case.code}/dicomweb"
+    first = client.get(f"{root}/studies")
+    again = client.get(f"{root}/studies", headers={"if-none-match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")

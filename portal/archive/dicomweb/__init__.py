@@ -1,0 +1,1 @@
+"""DICOMweb over a view: every function takes the images that its caller may see, and nothing else."""

@@ -1,0 +1,167 @@
+"""The addresses of DICOMweb below a base: one dispatcher over the images that the caller may see."""
+
+import gzip
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from portal.archive.dicomweb import qido, rendered, wado
+from portal.archive.dicomweb.header import Image
+from portal.archive.frames import (
+    NO_SUCH_IMAGE,
+    BadRequest,
+    View,
+    frame_numbers,
+    serve,
+)
+from portal.archive.uids import archive_key, is_valid_uid
+from portal.errors import NotFound
+
+LEVELS = ("studies", "series", "instances")
+PICTURES = ("rendered", "thumbnail")
+VARY = "Accept, Accept-Encoding, Authorization, Cookie"
+
+
+@dataclass(frozen=True)
+class Base:
+    """What is mounted: the caller's images of an exam ('' = of all), and how its answers may be cached."""
+
+    name: str
+    images: Callable[[str], Sequence[Image]]
+    root: str
+    json_cache: str
+    view: View | None = None
+
+
+def answer(request: HttpRequest, base: Base, rest: str) -> HttpResponseBase:
+    """The resource at this address; what the base does not hold is the same 404."""
+    parts = rest.strip("/").split("/")
+    uids, tail = split(parts)
+    if not all(is_valid_uid(u) for u in uids):
+        raise BadRequest("An address holds valid UIDs.")
+    if len(tail) == 1 and tail[0] in LEVELS[len(uids) :]:
+        return finished(request, found(request, base, uids, tail[0]), base.json_cache)
+    response, cache = retrieved(request, base, uids, tail)
+    return finished(request, response, cache)
+
+
+def split(parts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """UIDs of study, series, instance as far as they are given, and what follows."""
+    uids: list[str] = []
+    rest = list(parts)
+    while len(uids) < 3 and len(rest) >= 2 and rest[0] == LEVELS[len(uids)]:
+        uids.append(rest[1])
+        rest = rest[2:]
+    return uids, rest
+
+
+def chosen(base: Base, uids: Sequence[str]) -> list[Image]:
+    """The images under these UIDs, at least one."""
+    depth = len(uids)
+    kept = [i for i in base.images(uids[0]) if i.key[:depth] == tuple(uids)]
+    if not kept:
+        raise NotFound(NO_SUCH_IMAGE)
+    return kept
+
+
+def found(request: HttpRequest, base: Base, uids: Sequence[str], level: str) -> HttpResponse:
+    """A search; without a match 204 and no body."""
+    wado.check_json(request)
+    query = qido.parse(level, request.GET)
+    depth = len(uids)
+    images = base.images(uids[0] if uids else "")
+    page = qido.search([i for i in images if i.key[:depth] == tuple(uids)], query, root=base.root)
+    if page.rows:
+        text = json.dumps(page.rows, separators=(",", ":"))
+        response = HttpResponse(text, content_type=wado.JSON)
+    else:
+        response = HttpResponse(status=204)
+        del response["Content-Type"]
+    said = [f"Parameter {name} is not supported" for name in query.ignored if name.isalnum()]
+    if page.left:
+        said.append(f"There are {page.left} additional results that can be requested")
+    if said:
+        host = request.get_host()
+        response["Warning"] = ", ".join(f'299 {host} "{sentence}"' for sentence in said)
+    return response
+
+
+def retrieved(
+    request: HttpRequest, base: Base, uids: Sequence[str], tail: Sequence[str]
+) -> tuple[HttpResponseBase, str]:
+    """A resource of named images, and how it may be cached."""
+    forever = "private, max-age=31536000, immutable"
+    if not uids:
+        raise NotFound(NO_SUCH_IMAGE)
+    if not tail:
+        return wado.part10(request, chosen(base, uids)), base.json_cache
+    if list(tail) == ["metadata"]:
+        images = chosen(base, uids)
+        wado.check_json(request)
+        return packed(request, wado.metadata(images, root=base.root)), base.json_cache
+    if len(tail) == 1 and tail[0] in PICTURES:
+        is_small = tail[0] == "thumbnail"
+        return rendered.render(request, chosen(base, uids), None, is_thumbnail=is_small), forever
+    if len(uids) == 3:
+        return of_instance(request, base, uids, tail), forever
+    raise NotFound(NO_SUCH_IMAGE)
+
+
+def of_instance(
+    request: HttpRequest, base: Base, uids: Sequence[str], tail: Sequence[str]
+) -> HttpResponseBase:
+    if len(tail) == 2 and tail[0] == "bulkdata":
+        return wado.bulkdata(request, chosen(base, uids)[0], tail[1])
+    if len(tail) == 2 and tail[0] == "frames":
+        view = base.view or View(base.name, {i.key: i.place for i in chosen(base, uids)})
+        study, series, instance = uids
+        return serve(request, view, study=study, series=series, instance=instance, frames=tail[1])
+    if len(tail) == 3 and tail[0] == "frames" and tail[2] in PICTURES:
+        (number, *more) = frame_numbers(tail[1])
+        if more:
+            raise BadRequest("A picture shows one frame.")
+        is_small = tail[2] == "thumbnail"
+        return rendered.render(request, chosen(base, uids), number, is_thumbnail=is_small)
+    raise NotFound(NO_SUCH_IMAGE)
+
+
+def packed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Compressed where that is accepted; without a time in it, so that equal answers are equal bytes."""
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.content = gzip.compress(response.content, compresslevel=6, mtime=0)
+        response["Content-Encoding"] = "gzip"
+    return response
+
+
+def finished(request: HttpRequest, response: HttpResponseBase, cache: str) -> HttpResponseBase:
+    """The headers that every answer has; 304 where the caller holds it already."""
+    if (
+        isinstance(response, HttpResponse)
+        and "ETag" not in response
+        and response.status_code == 200
+    ):
+        mark = hmac.new(archive_key(), response.content, hashlib.sha256).hexdigest()[:32]
+        if request.headers.get("If-None-Match") == f'"{mark}"':
+            response = HttpResponse(status=304)
+        response["ETag"] = f'"{mark}"'
+    if request.method == "HEAD":
+        emptied(response)
+    response["Cache-Control"] = cache
+    response["Vary"] = VARY
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def emptied(response: HttpResponseBase) -> None:
+    """The headers of a whole answer without its body."""
+    if isinstance(response, StreamingHttpResponse):
+        response.streaming_content = iter(())
+    elif isinstance(response, HttpResponse) and response.content:
+        length = len(response.content)
+        response.content = b""
+        response["Content-Length"] = str(length)

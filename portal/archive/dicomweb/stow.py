@@ -1,0 +1,164 @@
+"""STOW-RS: the parts of a request go through the same door as every file; the answer names each of them."""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from portal.accounts.models import User
+from portal.archive.dicomweb.header import Elements, put
+from portal.archive.dicomweb.multipart import CHUNK, Part, parameters, parts
+from portal.archive.dicomweb.wado import JSON
+from portal.archive.frames import BadRequest
+from portal.archive.ingest import import_paths, is_short_of_room
+from portal.archive.models import Import, ImportFile, Instance
+from portal.archive.refusals import DAMAGED, SENTENCES
+from portal.archive.uids import archive_key, archive_uid
+from portal.archive.unpack import is_zip
+from portal.errors import StudyError
+
+DICOM = "application/dicom"
+HELD, WARNED = 0xB0F0, 0xB007
+SAID = 5
+
+
+class Unsupported(StudyError):
+    status = 415
+    code = "unsupported"
+
+
+@dataclass(frozen=True)
+class Door:
+    """Who stores, into which study ('' = the shelf), of which exam ('' = any), and how answers are addressed."""
+
+    actor: User
+    study_key: str
+    expects_synthetic: bool | None
+    warning: str
+    exam_uid: str
+    root: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one part, with the UIDs that its sender gave it."""
+
+    sop_class: str
+    sop_instance: str
+    outcome: str
+    reason: int
+    sentence: str
+
+
+def store(request: HttpRequest, door: Door) -> HttpResponse:
+    """Spool the parts, import them, and answer for each."""
+    with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="upload-") as folder:
+        found = list(spooled(request, Path(folder)))
+        if not found:
+            raise BadRequest("The request holds no image.")
+        good = [p for p in found if p.media in (DICOM, "") and not is_zip(p.path)]
+        if not good and all(p.media not in (DICOM, "") for p in found):
+            raise Unsupported("Images are stored as application/dicom.")
+        heard: list[dict[str, Any]] = []
+        row = import_paths(
+            [p.path for p in good], door=Import.Door.STOW, actor=door.actor, study_key=door.study_key,
+            expects_synthetic=door.expects_synthetic, warning=door.warning, heard=heard,
+            exam_uid=door.exam_uid,
+        )  # fmt: skip
+    results = [result(a, f) for a, f in zip(heard, row.files.order_by("row"), strict=True)]
+    wrong = Result("", "", ImportFile.Outcome.REFUSED, DAMAGED, SENTENCES["not_dicom"][1])
+    return answer(request, door, row, results + [wrong] * (len(found) - len(good)))
+
+
+def reader(request: HttpRequest) -> Callable[[int], bytes]:
+    """Reads the body as it comes, also without a length where the server ends it itself."""
+    if request.headers.get("Transfer-Encoding", "").lower() == "chunked":
+        stream: Any = request.environ["wsgi.input"]  # type: ignore[attr-defined]
+        return lambda size: bytes(stream.read(size))
+    return lambda size: request.read(size)
+
+
+def spooled(request: HttpRequest, folder: Path) -> list[Part]:
+    media, given = parameters(request.headers.get("Content-Type", ""))
+    read = reader(request)
+    if media == "multipart/related" and given.get("type", DICOM).lower() == DICOM:
+        return list(parts(read, given.get("boundary", ""), folder))
+    if media != DICOM:
+        raise Unsupported("Images are stored as multipart/related of application/dicom.")
+    path = folder / "1"
+    with path.open("wb") as out:
+        while chunk := read(CHUNK):
+            out.write(chunk)
+    return [Part(DICOM, path)] if path.stat().st_size else []
+
+
+def result(heard: dict[str, Any], file: ImportFile) -> Result:
+    uids = heard.get("source") or heard.get("uids") or {}
+    sop_class = heard.get("sop_class_uid") or uids.get("SOPClassUID", "")
+    reason = SENTENCES.get(file.reason_code, (DAMAGED, ""))[0]
+    return Result(sop_class, uids.get("SOPInstanceUID", ""), file.outcome, reason, file.sentence)
+
+
+def referenced(one: Result, door: Door) -> Elements:
+    item: Elements = {}
+    put(item, "ReferencedSOPClassUID", one.sop_class)
+    put(item, "ReferencedSOPInstanceUID", one.sop_instance)
+    uid = archive_uid(archive_key(), one.sop_instance)
+    mine = Instance.objects.filter(uid=uid, series__exam__study_key=door.study_key)
+    stored = mine.select_related("series__exam").first()
+    is_shown = stored and (door.study_key or stored.series.exam.importer_id == door.actor.pk)
+    if stored is not None and is_shown:
+        series = stored.series
+        path = f"/studies/{series.exam.uid}/series/{series.uid}/instances/{stored.uid}"
+        put(item, "RetrieveURL", door.root + path)
+    if one.outcome == ImportFile.Outcome.HELD:
+        put(item, "WarningReason", HELD)
+    elif one.sentence:
+        put(item, "WarningReason", WARNED)
+    return item
+
+
+def failed(one: Result) -> Elements:
+    item: Elements = {}
+    if one.sop_instance:
+        put(item, "ReferencedSOPClassUID", one.sop_class)
+        put(item, "ReferencedSOPInstanceUID", one.sop_instance)
+    put(item, "FailureReason", one.reason)
+    return item
+
+
+def answer(
+    request: HttpRequest, door: Door, row: Import, results: Sequence[Result]
+) -> HttpResponse:
+    """The response object; 200 all stored, 202 some, or held or warned, 409 none, 503 on a full disk."""
+    bad = (ImportFile.Outcome.REFUSED, ImportFile.Outcome.SKIPPED)
+    kept = [r for r in results if r.outcome not in bad]
+    lost = [r for r in results if r.outcome in bad]
+    body: Elements = {}
+    put(body, "RetrieveURL", door.root)
+    for keyword, items in (
+        ("ReferencedSOPSequence", [referenced(r, door) for r in kept]),
+        ("FailedSOPSequence", [failed(r) for r in lost if r.sop_instance]),
+        ("OtherFailuresSequence", [failed(r) for r in lost if not r.sop_instance]),
+    ):
+        if items:
+            put(body, keyword, *items)
+    warned = any(r.sentence or r.outcome == ImportFile.Outcome.HELD for r in kept)
+    status = 409 if not kept else 202 if lost or warned or row.warning else 200
+    if is_short_of_room(row):
+        status = 503
+    response = HttpResponse(
+        json.dumps(dict(sorted(body.items()))), content_type=JSON, status=status
+    )
+    said = [s for s in [row.warning, *(r.sentence for r in lost[:SAID])] if s]
+    if said:
+        plain = (s.encode("ascii", "replace").decode().replace('"', "'") for s in said)
+        response["Warning"] = ", ".join(f'299 {request.get_host()} "{s}"' for s in plain)
+    if status == 503:
+        response["Retry-After"] = "60"
+    return response

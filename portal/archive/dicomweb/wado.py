@@ -1,0 +1,193 @@
+"""WADO-RS: metadata, whole instances as Part 10, bulk data; streamed from the packs, never decoded."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from portal.archive import packs
+from portal.archive.accept import IMPLICIT, alternatives
+from portal.archive.decode import LITTLE_ENDIAN
+from portal.archive.dicomweb.encoding import (
+    FRAGMENTS_END,
+    encoded,
+    file_start,
+    fragment_start,
+    fragments_start,
+    native_start,
+)
+from portal.archive.dicomweb.header import Image, value
+from portal.archive.frames import NO_SUCH_IMAGE, NotAcceptable
+from portal.errors import NotFound
+
+BLOCK = 2**20
+JSON = "application/dicom+json"
+PIXEL_DATA = "7FE00010"
+
+
+def check_json(request: HttpRequest) -> None:
+    header = request.headers.get("Accept", "")
+    offered = {"*/*", "application/*", JSON, "application/json"}
+    if header.strip() and not any(a.media in offered for a in alternatives(header)):
+        raise NotAcceptable("This resource is answered as application/dicom+json only.")
+
+
+def metadata(images: Sequence[Image], *, root: str) -> HttpResponse:
+    """One object per instance; pixels as an address."""
+    objects = []
+    for image in images:
+        study, series, instance = image.key
+        one = dict(image.elements)
+        if image.place.native:
+            uri = (
+                f"{root}/studies/{study}/series/{series}/instances/{instance}/bulkdata/{PIXEL_DATA}"
+            )
+            one[PIXEL_DATA] = {"vr": pixel_vr(image), "BulkDataURI": uri}
+        objects.append(one)
+    return HttpResponse(json.dumps(objects, separators=(",", ":")), content_type=JSON)
+
+
+def pixel_vr(image: Image) -> str:
+    return "OB" if int(value(image.elements, "BitsAllocated", 16)) <= 8 else "OW"
+
+
+def wanted_syntax(media: str, parameters: dict[str, str], image: Image) -> str | None:
+    """The transfer syntax of a Part 10 answer for one alternative, None where it does not fit."""
+    inner = parameters.get("type", "application/dicom").lower()
+    if media not in ("*/*", "multipart/related", "application/dicom") or inner not in (
+        "application/dicom",
+        "*/*",
+    ):
+        return None
+    asked = parameters.get("transfer-syntax", LITTLE_ENDIAN)
+    stored = image.place.syntax if image.place.stored else LITTLE_ENDIAN
+    if asked in ("*", stored):
+        return stored
+    return LITTLE_ENDIAN if asked in (LITTLE_ENDIAN, IMPLICIT) else None
+
+
+def part10(request: HttpRequest, images: Sequence[Image]) -> HttpResponseBase:
+    """Whole instances, one part each, or a single instance alone."""
+    header = request.headers.get("Accept", "") or "*/*"
+    for alternative in alternatives(header):
+        found = [wanted_syntax(alternative.media, alternative.parameters, i) for i in images]
+        syntaxes = [s for s in found if s is not None]
+        is_single = alternative.media == "application/dicom"
+        if len(syntaxes) < len(images) or (is_single and len(images) != 1):
+            continue
+        if is_single:
+            return streamed(pieces_of(images[0], syntaxes[0]), length_of(images[0], syntaxes[0]),
+                            f"application/dicom; transfer-syntax={syntaxes[0]}")  # fmt: skip
+        return multipart(images, syntaxes)
+    raise NotAcceptable(
+        "Instances are answered as application/dicom, alone or in multipart/related."
+    )
+
+
+def multipart(images: Sequence[Image], syntaxes: Sequence[str]) -> HttpResponseBase:
+    mark = packs.boundary()
+    heads = [
+        f"--{mark}\r\nContent-Type: application/dicom; transfer-syntax={s}\r\n\r\n".encode()
+        for s in syntaxes
+    ]
+    end = f"--{mark}--\r\n".encode()
+
+    def pieces() -> Iterator[bytes]:
+        for image, syntax, head in zip(images, syntaxes, heads, strict=True):
+            yield head
+            yield from pieces_of(image, syntax)
+            yield b"\r\n"
+        yield end
+
+    pairs = zip(images, syntaxes, strict=True)
+    length = sum(map(len, heads)) + sum(length_of(i, s) + 2 for i, s in pairs) + len(end)
+    return streamed(
+        pieces(), length, f'multipart/related; type="application/dicom"; boundary={mark}'
+    )
+
+
+def streamed(pieces: Iterator[bytes], length: int, content_type: str) -> HttpResponseBase:
+    response = StreamingHttpResponse(pieces, content_type=content_type)
+    response["Content-Length"] = str(length)
+    return response
+
+
+def opening(image: Image, syntax: str) -> bytes:
+    """Everything before the bytes of the first frame."""
+    elements = image.elements
+    sop = str(value(elements, "SOPClassUID"))
+    start = file_start(sop, image.key[2], syntax) + encoded(elements)
+    if not image.place.native:
+        return start
+    if syntax == LITTLE_ENDIAN:
+        total = sum(e.length for e in image.place.native)
+        return start + native_start(total, int(value(elements, "BitsAllocated", 16)))
+    return start + fragments_start([e.length for e in image.place.stored])
+
+
+def pieces_of(image: Image, syntax: str) -> Iterator[bytes]:
+    place = image.place
+    yield opening(image, syntax)
+    if not place.native:
+        return
+    if syntax == LITTLE_ENDIAN:
+        yield from frame_bytes(place.folder, packs.NATIVE, place.native)
+        if sum(e.length for e in place.native) % 2:
+            yield b"\0"
+        return
+    for extent in place.stored:
+        yield fragment_start(extent.length)
+        yield from frame_bytes(place.folder, packs.STORED, [extent])
+        if extent.length % 2:
+            yield b"\0"
+    yield FRAGMENTS_END
+
+
+def frame_bytes(folder: str, pack: str, extents: Sequence[packs.Extent]) -> Iterator[bytes]:
+    for extent in extents:
+        for start in range(0, extent.length, BLOCK):
+            part = packs.Extent(extent.offset + start, min(BLOCK, extent.length - start))
+            yield packs.read(folder, pack, part)
+
+
+def length_of(image: Image, syntax: str) -> int:
+    place, start = image.place, len(opening(image, syntax))
+    if not place.native:
+        return start
+    if syntax == LITTLE_ENDIAN:
+        total = sum(e.length for e in place.native)
+        return start + total + total % 2
+    return start + sum(8 + e.length + e.length % 2 for e in place.stored) + len(FRAGMENTS_END)
+
+
+def bulkdata(request: HttpRequest, image: Image, path: str) -> HttpResponseBase:
+    """The native pixels of an instance; the only bulk data that a de-identified view has."""
+    place = image.place
+    if path.upper() != PIXEL_DATA or not place.native:
+        raise NotFound(NO_SUCH_IMAGE)
+    total = sum(e.length for e in place.native)
+    content = f"application/octet-stream; transfer-syntax={LITTLE_ENDIAN}"
+    for alternative in alternatives(request.headers.get("Accept", "") or "*/*"):
+        inner = alternative.parameters.get("type", "*/*").lower()
+        if alternative.media == "application/octet-stream":
+            return streamed(frame_bytes(place.folder, packs.NATIVE, place.native), total, content)
+        if alternative.media in ("*/*", "multipart/related") and inner in (
+            "*/*",
+            "application/octet-stream",
+        ):
+            head = packs.head(LITTLE_ENDIAN)
+            pieces = around(
+                head, frame_bytes(place.folder, packs.NATIVE, place.native), packs.tail()
+            )
+            kind = (
+                f'multipart/related; type="application/octet-stream"; boundary={packs.boundary()}'
+            )
+            return streamed(pieces, len(head) + total + len(packs.tail()), kind)
+    raise NotAcceptable("Bulk data are answered as application/octet-stream.")
+
+
+def around(head: bytes, pieces: Iterator[bytes], tail: bytes) -> Iterator[bytes]:
+    yield head
+    yield from pieces
+    yield tail

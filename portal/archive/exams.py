@@ -1,0 +1,132 @@
+"""Where a file belongs: the exam of its study or shelf and of its patient, and the series in that exam."""
+
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Model, QuerySet
+from django.utils import timezone
+
+from portal.archive import packs, uids
+from portal.archive.classify import NM
+from portal.archive.context import Context
+from portal.archive.decode import LITTLE_ENDIAN
+from portal.archive.deidentify import shifted
+from portal.archive.models import Exam, Identity, Series
+
+
+def free_uid(model: type[Model], key: bytes, source: str) -> str:
+    """The mapped UID, or where another study, shelf or patient holds it, the next one derived from it."""
+    taken, number = uids.archive_uid(key, source), 0
+    while model._default_manager.filter(uid=taken).exists():
+        number += 1
+        taken = uids.archive_uid(key, f"{source}|{number}")
+    return taken
+
+
+def person_of(context: Context, source: dict[str, str]) -> str:
+    return uids.patient_key(context.key, source["PatientID"] + "|" + source["PatientBirthDate"])
+
+
+def within_reach(context: Context, mapped_uid: str) -> QuerySet[Exam]:
+    """Exams of this UID in the import's study, or on its importer's shelf: nothing else may grow."""
+    found = Exam.objects.filter(mapped_uid=mapped_uid, study_key=context.study_key).order_by("pk")
+    return found if context.study_key else found.filter(importer=context.actor)
+
+
+def exam_of(context: Context, answer: dict[str, Any]) -> Exam:
+    """The patient's exam in this study or on this shelf, made when it is the first."""
+    source = answer["source"]
+    known = within_reach(context, uids.archive_uid(context.key, source["StudyInstanceUID"]))
+    person, is_synthetic = person_of(context, source), answer["facts"]["SyntheticData"] == "YES"
+    mine = known.filter(patient_key=person, is_synthetic=is_synthetic).first()
+    if mine is not None:
+        return mine
+    has_conflict = known.exclude(patient_key=person).exists()
+    return new_exam(context, answer, person=person, has_conflict=has_conflict)
+
+
+def new_exam(context: Context, answer: dict[str, Any], *, person: str, has_conflict: bool) -> Exam:
+    source, facts, key = answer["source"], answer["facts"], context.key
+    code = uids.subject_code(key, source["PatientID"])
+    exam = Exam.objects.create(
+        uid=free_uid(Exam, key, source["StudyInstanceUID"]),
+        mapped_uid=uids.archive_uid(key, source["StudyInstanceUID"]),
+        has_conflict=has_conflict,
+        study_key=context.study_key,
+        subject=(source["PatientID"] if context.keeps_subject else code)[:40],
+        patient_key=person,
+        importer=context.actor,
+        shifted_date=shifted_date(key, source),
+        time=facts["times"].get("StudyTime", "")[:16],
+        sex=facts["PatientSex"],
+        age=facts["PatientAge"],
+        is_synthetic=facts["SyntheticData"] == "YES",
+        created_at=timezone.now(),
+    )
+    seal(exam, source)
+    return exam
+
+
+def shifted_date(key: bytes, source: dict[str, str]) -> date | None:
+    moved = shifted(source["StudyDate"], uids.shift_weeks(key, "archive", source["PatientID"]))
+    return date(int(moved[:4]), int(moved[4:6]), int(moved[6:])) if moved else None
+
+
+def seal(exam: Exam, source: dict[str, str]) -> None:
+    """The link to the person, in a table that the fence keeps from readers."""
+    if settings.IDENTITIES == "none":
+        return
+    Identity.objects.create(
+        exam=exam,
+        source_uid=source["StudyInstanceUID"],
+        patient_id=source["PatientID"][:200],
+        patient_name=source["PatientName"][:400],
+        birth_date=source["PatientBirthDate"][:16],
+        study_date=source["StudyDate"][:16],
+        accession_number=source["AccessionNumber"][:100],
+        search={"StudyDescription": source["StudyDescription"], "StudyID": source["StudyID"]},
+    )
+
+
+def series_name(answer: dict[str, Any]) -> str:
+    """A multi-frame NM volume is a series of its own; so is each other object; slices held alike share one."""
+    source: dict[str, str] = answer["source"]
+    if answer["sop_class_uid"] == NM or answer["role"] == "OTHER":
+        return source["SeriesInstanceUID"] + "|" + source["SOPInstanceUID"]
+    held = answer["reason_code"]
+    return source["SeriesInstanceUID"] + ("|" + held if held else "")
+
+
+def series_of(context: Context, answer: dict[str, Any], exam: Exam) -> Series:
+    mapped = uids.archive_uid(context.key, series_name(answer))
+    known = Series.objects.filter(exam=exam, mapped_uid=mapped, role=answer["role"])
+    return known.order_by("pk").first() or new_series(context, answer, exam)
+
+
+def new_series(context: Context, answer: dict[str, Any], exam: Exam) -> Series:
+    reference = answer["source"]["FrameOfReferenceUID"]
+    reason, name = answer["reason_code"], series_name(answer)
+    geometry = answer.get("geometry") or {}
+    return Series.objects.create(
+        exam=exam,
+        uid=free_uid(Series, context.key, name),
+        mapped_uid=uids.archive_uid(context.key, name),
+        role=answer["role"],
+        label=answer["label"][:8],
+        state=Series.State.HELD if reason else Series.State.READY,
+        reason_code=reason,
+        sentence=answer["sentence"],
+        folder=packs.new_folder(),
+        frame_of_reference_uid=uids.archive_uid(context.key, reference) if reference else "",
+        is_volume=answer["role"] == "SPECT" and bool(geometry) and not reason,
+        volume_reason="" if answer["role"] in ("CT", "SPECT") else "Planar images have no depth.",
+        geometry=geometry,
+        pixel=answer["pixel"],
+        values={**answer["values"], "windows": answer["windows"]},
+        unit=answer["unit"],
+        transfer_syntax_uid=answer["transfer_syntax_uid"] if answer["stored"] else LITTLE_ENDIAN,
+        views=answer.get("views", []),
+        acquisition=answer["acquisition"],
+        created_at=timezone.now(),
+    )

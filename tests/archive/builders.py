@@ -1,0 +1,55 @@
+"""CT slices written one by one, so that a test can change a single element of one of them."""
+
+from collections.abc import Callable
+from datetime import date, time
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from portal.archive.headers import Subject
+from portal.archive.ingest import import_paths
+from portal.archive.models import Import, Series
+from portal.archive.writer import CtSeries, write_ct
+
+EXAM = "2.25.700"
+
+
+def person(name: str = "SYN0001", exam: str = EXAM) -> Subject:
+    return Subject(name, "F", 63, exam, date(2019, 3, 4), time(9))
+
+
+def slices(
+    folder: Path, *, n: int = 4, first: int = 0, who: Subject | None = None, series: str = "2.25.71"
+) -> list[Path]:
+    """`n` raw CT slices 2.5 mm apart, numbered from `first`: UID, place and values follow the number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = range(first, first + n)
+    hu = np.stack([np.full((6, 5), 10 * k, dtype=np.int16) for k in numbers])
+    uids = tuple(f"{series}.{k + 1}" for k in numbers)
+    origin = (-5.0, -6.0, -7.0 + 2.5 * first)
+    one = CtSeries(who or person(), series, uids, "2.25.9", hu, origin, (0.9, 0.8), 2.5, time(9))
+    return write_ct(folder, one, encoding="raw")
+
+
+def change(path: Path, edit: Callable[[pydicom.Dataset], None]) -> None:
+    """Write the file again with an edited header."""
+    ds = pydicom.dcmread(path)
+    edit(ds)
+    ds.save_as(path)
+
+
+def take(*paths: Path, **more) -> Import:
+    return import_paths(paths, door=Import.Door.COMMAND, actor=None, **more)
+
+
+def report(row: Import) -> list[str]:
+    """Per file the reason code, or the outcome where there is none."""
+    return [f.reason_code or f.outcome for f in row.files.all()]
+
+
+def fingerprint(series: Series) -> tuple[object, ...]:
+    """Everything of a series that reads and features rest on."""
+    series = Series.objects.get(pk=series.pk)
+    images = series.instances.order_by("rank").values_list("uid", "rank", "content_digest")
+    return (series.digest, series.state, series.n_frames, str(series.geometry), tuple(images))

@@ -1,0 +1,233 @@
+"""Reading one file: odd but honest headers are read, numbers are right, and the rest is one sentence."""
+
+import struct
+
+import numpy as np
+import pytest
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from portal.archive.classify import CT, NM, PT, classify
+from portal.archive.deidentify import shifted
+from portal.archive.limits import is_valid_uid
+from portal.archive.models import Series
+from portal.archive.reading import read
+from portal.archive.refusals import Refusal
+from tests.archive.builders import change, report, slices, take
+
+
+def image(**more) -> Dataset:
+    """A small MR image in this machine's own bytes: stored, read and compared without the archive."""
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.4", "2.25.1"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = "2.25.2", "2.25.3"
+    ds.PatientID, ds.SamplesPerPixel, ds.PhotometricInterpretation = "P", 1, "MONOCHROME2"
+    ds.Rows, ds.Columns, ds.PixelRepresentation = 3, 3, 0
+    ds.BitsAllocated = ds.BitsStored = 8
+    ds.HighBit = 7
+    for keyword, value in more.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def written(path, ds: Dataset, syntax=ExplicitVRLittleEndian):
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
+        ds.SOPClassUID,
+        ds.SOPInstanceUID,
+    )
+    meta.TransferSyntaxUID = syntax
+    ds.file_meta = meta
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def native(path, spool) -> bytes:
+    answer = read(path, spool)
+    data = (spool / "native").read_bytes()
+    return b"".join(data[o : o + n] for o, n, _ in answer["frames"])
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_eight_bit_pixels_in_big_endian_words_come_out_in_order(tmp_path, frames):
+    """Frames of 9 bytes: with an odd size the words run across the frames."""
+    values = np.arange(9 * frames, dtype=np.uint8)
+    words = np.concatenate([values, np.zeros(len(values) % 2, np.uint8)]).view(np.uint16)
+    ds = image(NumberOfFrames=frames, PixelData=words.byteswap().tobytes())
+    ds["PixelData"].VR = "OW"
+    path = written(tmp_path / "a.dcm", ds, ExplicitVRBigEndian)
+    assert native(path, tmp_path) == values.tobytes()
+
+
+def test_eight_bit_pixels_in_bytes_stay_as_they_are_in_big_endian(tmp_path):
+    values = bytes(range(10))
+    ds = image(Rows=2, Columns=5, PixelData=values)
+    ds["PixelData"].VR = "OB"
+    assert native(written(tmp_path / "a.dcm", ds, ExplicitVRBigEndian), tmp_path) == values
+
+
+@pytest.mark.parametrize("bits", [16, 32])
+def test_wider_big_endian_pixels_become_little_endian(tmp_path, bits):
+    values = np.arange(9, dtype=f"<u{bits // 8}") + 250
+    ds = image(BitsAllocated=bits, BitsStored=bits, HighBit=bits - 1)
+    ds.PixelData = values.astype(f">u{bits // 8}").tobytes()
+    ds["PixelData"].VR = "OW"
+    path = written(tmp_path / "a.dcm", ds, ExplicitVRBigEndian)
+    assert native(path, tmp_path) == values.tobytes()
+
+
+@pytest.mark.parametrize(("missing", "outcome"), [(0, "read"), (2, "short_pixels")])
+def test_halved_chroma_takes_two_samples_a_pixel(tmp_path, missing, outcome):
+    ds = image(SamplesPerPixel=3, PhotometricInterpretation="YBR_FULL_422", Columns=4)
+    ds.PlanarConfiguration, ds.PixelData = 0, bytes(3 * 4 * 2 - missing)
+    ds["PixelData"].VR = "OB"
+    path = written(tmp_path / "a.dcm", ds)
+    if outcome == "read":
+        assert len(native(path, tmp_path)) == 24
+    else:
+        with pytest.raises(Refusal) as refusal:
+            read(path, tmp_path)
+        assert refusal.value.sentence == "The image is incomplete: 22 of 24 bytes; copy it again."
+
+
+def test_an_implicit_data_set_under_an_explicit_name_is_read(tmp_path):
+    path = written(tmp_path / "a.dcm", image(PixelData=bytes(10)), ImplicitVRLittleEndian)
+    data = path.read_bytes()
+    old = struct.pack("<HH2sH", 2, 0x10, b"UI", 18) + b"1.2.840.10008.1.2\0"
+    new = struct.pack("<HH2sH", 2, 0x10, b"UI", 20) + b"1.2.840.10008.1.2.1\0"
+    assert old in data
+    path.write_bytes(data.replace(old, new))
+    assert len(read(path, tmp_path)["frames"]) == 1
+
+
+def test_a_sequence_of_unknown_vr_is_walked_as_implicit(tmp_path):
+    path = written(tmp_path / "a.dcm", image(PixelData=bytes(10)))
+    inner = struct.pack("<HHI", 0x08, 0x104, 4) + b"name"
+    item = (
+        struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+        + inner
+        + struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
+    )
+    block = struct.pack("<HH2sHI", 0x0009, 0x1010, b"UN", 0, 0xFFFFFFFF) + item
+    block += struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    data = path.read_bytes()
+    before = struct.pack("<HH2s", 0x0010, 0x0020, b"LO")
+    path.write_bytes(data.replace(before, block + before, 1))
+    assert len(read(path, tmp_path)["frames"]) == 1
+
+
+def test_an_unreadable_value_is_left_out_with_a_warning(tmp_path):
+    ds = image(PixelData=bytes(10))
+    ds.NumberOfFrames = 1
+    path = written(tmp_path / "a.dcm", ds)
+    data = path.read_bytes()
+    old = struct.pack("<HH2sH", 0x28, 0x08, b"IS", 2) + b"1 "
+    assert old in data
+    path.write_bytes(data.replace(old, old[:-2] + b"1A"))
+    answer = read(path, tmp_path)
+    assert (len(answer["frames"]), answer["warning"]) == (
+        1,
+        "Left out, being unreadable: (0028,0008).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ("1.2.3", True), ("2.25.0", True), ("1" * 64, True), ("1" * 65, False), ("", False), ("1.2.²", False),
+        ("1.٣", False), ("1..2", False), (".1", False), ("1.", False), ("1.2\n", False), ("../1", False),
+    ],
+)  # fmt: skip
+def test_a_uid_is_ascii_digits_and_dots(text, valid):
+    assert is_valid_uid(text) is valid
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("weight", "kept"), [("71.4", 71), ("71.6", 72), ("0", None), ("9000", None)]
+)
+def test_weight_is_kept_to_the_kilogram(tmp_path, weight, kept):
+    paths = slices(tmp_path, n=1)
+    change(paths[0], lambda ds: setattr(ds, "PatientWeight", weight))
+    take(*paths)
+    series = Series.objects.get()
+    assert series.acquisition["weight_kg"] == kept
+    assert weight not in str(series.instances.get().header) or weight in ("0", "9000")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("first", [True, False])
+def test_a_localizer_is_left_out_and_the_volume_stays_ready(tmp_path, first):
+    paths = slices(tmp_path, n=5)
+
+    def localizer(ds):
+        ds.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+        ds.ImageOrientationPatient = ["1", "0", "0", "0", "0", "-1"]
+
+    which = 0 if first else 4
+    change(paths[which], localizer)
+    row = take(*paths)
+    assert sorted(set(report(row))) == ["localizer", "ready"]
+    volume_ = Series.objects.get(state="ready")
+    assert (volume_.n_frames, volume_.is_volume) == (4, True)
+    assert Series.objects.get(state="held").n_frames == 1
+
+
+NUCLIDES = {
+    "^18^Fluorine": "PET", "18F": "PET", "Ga-68": "PET", "^99m^Technetium": "SPECT", "Tc-99m": "SPECT",
+    "177 Lutetium": "SPECT", "I-131": "SPECT", "": "PT", "Xx-1": "PT",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("nuclide", NUCLIDES)
+def test_the_nuclide_tells_pet_from_spect(nuclide):
+    ds = image(SOPClassUID=PT, ImageType=["ORIGINAL", "PRIMARY"])
+    drug, code = Dataset(), Dataset()
+    code.CodeMeaning = nuclide
+    drug.RadionuclideCodeSequence = Sequence([code])
+    ds.RadiopharmaceuticalInformationSequence = Sequence([drug])
+    assert classify(ds).label == NUCLIDES[nuclide]
+
+
+KINDS = {
+    "RECON TOMO": "", "WHOLE BODY": "", "STATIC": "", "TOMO": "not_a_volume", "GATED TOMO": "not_a_volume",
+    "DYNAMIC": "not_a_volume", "GATED": "not_a_volume", "RECON GATED TOMO": "not_a_volume", "OTHER": "not_a_volume",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_third_value_of_image_type_tells_what_an_nm_object_is(kind):
+    ds = image(
+        SOPClassUID=NM, ImageType=["ORIGINAL", "PRIMARY", kind], BitsAllocated=16, BitsStored=16
+    )
+    ds.HighBit = 15
+    assert classify(ds).reason == KINDS[kind]
+
+
+HOLDS = {
+    "burned_in": {"BurnedInAnnotation": "YES"},
+    "colour": {"SamplesPerPixel": 3},
+    "secondary_capture": {"ConversionType": "WSD"},
+    "pixel_encoding": {"HighBit": 6},
+    "other_class": {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.6.1"},
+}
+
+
+@pytest.mark.parametrize("reason", HOLDS)
+def test_what_never_enters_a_case_is_held_with_its_reason(reason):
+    found = classify(image(**{"SOPClassUID": CT, **HOLDS[reason]}))
+    assert (found.reason, found.role) == (reason, "OTHER")
+    assert found.sentence
+
+
+@pytest.mark.parametrize(
+    ("day", "weeks", "moved"),
+    [
+        ("20190304", 1, "20190225"), ("2019.03.04", 52, "20180305"), ("10000101", 1, "09991225"),
+        ("00010101", 1, ""), ("20190230", 1, ""), ("2019", 1, ""), ("2019030²", 1, ""), ("", 1, ""),
+    ],
+)  # fmt: skip
+def test_dates_move_back_by_whole_weeks_or_are_dropped(day, weeks, moved):
+    assert shifted(day, weeks) == moved

@@ -1,0 +1,77 @@
+"""Images on Postgres: importers at the same time, and an upload inside a request's one transaction."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tests.archive.builders import slices
+from tests.server.test_server_profile import ROOT, database, postgres, run
+
+pytestmark = pytest.mark.server
+__all__ = ["database", "postgres"]
+LOOK = """
+    import json
+    from portal.archive.models import Instance, Series
+    from portal.archive.pixels import volume
+    series = Series.objects.get()
+    values = volume(series).pixels[:, 0, 0].tolist()
+    print(json.dumps([Instance.objects.count(), series.state, values]))
+"""
+UPLOAD = """
+    import sys
+    from pathlib import Path
+    from django.core.files.uploadedfile import SimpleUploadedFile
+    from django.conf import settings
+    from django.test import Client
+    from portal.archive.models import Exam
+    from tests.cohort import make_study, make_user
+    settings.ALLOWED_HOSTS = ["testserver"]
+    make_study(is_synthetic=True)
+    one = Client()
+    one.force_login(make_user("coordinator"))
+    files = [SimpleUploadedFile(p.name, p.read_bytes()) for p in sorted(Path(sys.argv[1]).iterdir())]
+    answer = one.post("/studies/bone/import/upload/", {"files": files}, follow=True)
+    print(answer.status_code, "4 ready" in answer.content.decode(), Exam.objects.get().study_key)
+"""
+
+
+def script(text: str, *args: str, **variables: str) -> str:
+    start = "import django; django.setup()\n"
+    variables["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    done = run(["-c", start + textwrap.dedent(text), *args], **variables)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def place(database, tmp_path) -> dict[str, str]:
+    variables = {"OSTEON_DATABASE_URL": database, "OSTEON_DATA_DIR": str(tmp_path / "data")}
+    assert run(["manage.py", "migrate", "--verbosity", "0"], **variables).returncode == 0
+    return variables
+
+
+def test_importers_of_one_series_at_the_same_time_cut_off_nothing(place, tmp_path):
+    folders = [tmp_path / str(k) for k in range(4)]
+    for k, folder in enumerate(folders):
+        slices(folder, n=30, first=30 * k)
+    importers = [
+        subprocess.Popen(
+            [sys.executable, "manage.py", "import_dicom", str(folder)], cwd=ROOT,
+            env={**os.environ, **place}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for folder in folders
+    ]  # fmt: skip
+    said = [one.communicate(timeout=300)[0].decode() for one in importers]
+    assert [one.returncode for one in importers] == [0] * 4, said
+    assert json.loads(script(LOOK, **place)) == [120, "ready", [10.0 * k for k in range(120)]]
+    verified = run(["manage.py", "archive_verify", "--json"], **place)
+    assert json.loads(verified.stdout) == {"checked": 120, "damaged": []}
+
+
+def test_an_upload_commits_beside_the_transaction_of_its_request(place, tmp_path):
+    slices(tmp_path / "in")
+    assert script(UPLOAD, str(tmp_path / "in"), **place) == "200 True bone"
