@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.archive.models import Exam, Series
 from portal.errors import NotFound, StudyError
-from portal.study import cohort_import, forms, patients
+from portal.study import acquisition, cohort_import, forms, patients
 from portal.study.access import NO_SUCH_PAGE, member_view
 from portal.study.listing import Columns, Filter, listing
 from portal.study.models import Lesion, Membership, Patient, Study
@@ -138,7 +138,7 @@ def patient_page(request: HttpRequest, member: Membership, patient: str) -> Http
         "patient": row,
         "lesions": row.lesions.select_related("ct_series", "spect_series", "whole_body_series"),
         "exams": exams,
-        "series": series,
+        "series": [(one, acquisition.labelled(one)) for one in series],
         "log": row.screenings.select_related("criterion", "decided_by", "lesion").order_by("-id"),
         "is_open": member.study.state in patients.REGISTERING,
         "form": forms.LesionForm(initial={"number": row.lesions.count() + 1}),
@@ -219,6 +219,19 @@ def include(request: HttpRequest, member: Membership, lesion: str) -> HttpRespon
     patients.include_lesion(row, actor=actor_of(request), now=timezone.now())
     messages.success(request, f"The lesion is included in slot {row.slot}.")
     return redirect("study:lesion", study=member.study.code, lesion=row.code)
+
+
+@member_view("coordinate", "analyse")
+@require_safe
+def acquisition_page(request: HttpRequest, member: Membership) -> HttpResponse:
+    context = {"kinds": acquisition.summary(member.study), "enough": acquisition.ENOUGH}
+    return page(request, member, "study/acquisition.html", context)
+
+
+@member_view("coordinate", "analyse")
+@require_safe
+def acquisition_file(request: HttpRequest, member: Membership) -> HttpResponse:
+    return csv_answer(acquisition.acquisition_csv(member.study), "acquisition.csv")
 
 
 def csv_answer(text: str, name: str) -> HttpResponse:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from portal.errors import Invalid
 
 MAX_ROWS = 100_000
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,18 @@ class Problem:
     sentence: str
 
 
-def csv_text(columns: Iterable[Column], rows: Iterable[Sequence[str]]) -> str:
+def safe(cell: object) -> object:
+    """Text that a spreadsheet would take for a formula gets a leading apostrophe; numbers stay."""
+    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS):
+        return "'" + cell
+    return "" if cell is None else cell
+
+
+def csv_text(columns: Iterable[Column], rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(c.name for c in columns)
-    writer.writerows(rows)
+    writer.writerows([safe(cell) for cell in row] for row in rows)
     return out.getvalue()
 
 

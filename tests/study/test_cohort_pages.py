@@ -118,13 +118,13 @@ def test_the_patient_page_shows_geometry_and_acquisition_of_the_images() -> None
     study = make_study()
     series = make_series(make_exam(study, "P1"), "CT")
     series.geometry = {"spacing_mm": [0.98, 0.98], "slice_spacing_mm": 2.5}
-    series.acquisition = {"kVp": 120}
+    series.acquisition = {"kvp": 120}
     series.save()
     shown = text_of(
         sign_in("coordinator"), f"/studies/bone/patients/{make_patient(study, 'P1').code}/"
     )
-    assert "0.98 × 0.98" in shown
-    assert "kVp: 120" in shown
+    assert "<dt>Pixel</dt><dd>0.98 mm</dd>" in shown
+    assert "<dt>Tube voltage</dt><dd>120 kV</dd>" in shown
 
 
 def test_a_decision_is_logged_through_its_form() -> None:
