@@ -4,4 +4,4 @@ Lesion texture is recipe noise and the readers are a formula: figures computed o
 medical evidence.
 """
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"

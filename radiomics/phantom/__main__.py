@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     sheet.add_argument("--cases", type=int, default=12)
     sheet.add_argument("--whole-body", action="store_true")
     measure = commands.add_parser("calibrate", help="measure the models on one cohort")
+    measure.add_argument("--workers", type=int, default=1)
     for command in (describe, sheet, measure):
         command.add_argument("--seed", type=int, default=2022)
         command.add_argument("--patients", type=int, default=132)
@@ -49,10 +50,10 @@ def main(arguments: list[str]) -> int:
             difficulty=chosen.difficulty,
             null=chosen.null,
         )
+        lines = run(chosen, plan)
     except ValueError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
-    lines = run(chosen, plan)
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
 
@@ -61,7 +62,9 @@ def run(chosen: argparse.Namespace, plan: Plan) -> list[str]:
     """The lines a command prints."""
     if chosen.command == "describe":
         return described(plan)
-    return calibrated(plan) if chosen.command == "calibrate" else drawn(chosen, plan)
+    if chosen.command == "calibrate":
+        return calibrated(plan, workers=chosen.workers)
+    return drawn(chosen, plan)
 
 
 def drawn(chosen: argparse.Namespace, plan: Plan) -> list[str]:

@@ -1,6 +1,10 @@
 """What the models and readers reach on one synthetic cohort, measured through the study's own pipeline."""
 
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 from scipy.stats import rankdata
@@ -70,12 +74,21 @@ def one_slice(
     )  # fmt: skip
 
 
-def features_of(plan: Plan, index: int) -> list[tuple[FloatArray, FloatArray]]:
-    """CT and SPECT features (279,) of each lesion of a patient from the primary drawing."""
+def features_of(
+    plan: Plan, index: int, delineators: Sequence[int] = (0,)
+) -> list[list[tuple[FloatArray, FloatArray]]]:
+    """For each delineator, the CT and SPECT features (279,) of each lesion of a patient from the first drawing."""
     images = render_patient(plan, index)
+    return [measured(plan, index, images, delineator) for delineator in delineators]
+
+
+def measured(
+    plan: Plan, index: int, images: PatientImages, delineator: int
+) -> list[tuple[FloatArray, FloatArray]]:
+    """CT and SPECT features (279,) of each lesion of a rendered patient from one delineator's first drawing."""
     top = float(images.spect_counts.max())
     found = []
-    for drawing in delineations(plan, index, images, 0, 1).values():
+    for drawing in delineations(plan, index, images, delineator, 1).values():
         ct, spect = slices(images, drawing)
         ready = (
             prepare(ct, drawing.ct_mm, low=CT_WINDOW[0], high=CT_WINDOW[1]),
@@ -86,16 +99,31 @@ def features_of(plan: Plan, index: int) -> list[tuple[FloatArray, FloatArray]]:
     return found
 
 
-def table_of(plan: Plan) -> Table:
-    """Render the whole cohort and measure every lesion."""
-    rows = [pair for p in plan.patients for pair in features_of(plan, p.index)]
+def tables_of(
+    plan: Plan, delineators: Sequence[int] = (0,), *, workers: int = 1
+) -> tuple[Table, ...]:
+    """Render the whole cohort once and measure every lesion: one table per delineator, whatever the worker count."""
+    indices = [p.index for p in plan.patients]
+    measure = partial(features_of, plan, delineators=tuple(delineators))
+    if workers == 1:
+        patients = [measure(index) for index in indices]
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            patients = list(pool.map(measure, indices, chunksize=4))
     lesions = flat_lesions(plan)
-    return Table(
-        np.array([ct for ct, _ in rows]),
-        np.array([spect for _, spect in rows]),
-        np.array([int(le.truth == METASTASIS) for le in lesions]),
-        np.array([le.patient for le in lesions]),
-    )
+    labels = np.array([int(le.truth == METASTASIS) for le in lesions])
+    ids = np.array([le.patient for le in lesions])
+    tables = []
+    for k in range(len(delineators)):
+        rows = [pair for patient in patients for pair in patient[k]]
+        ct, spect = (np.array([row[m] for row in rows]) for m in (0, 1))
+        tables.append(Table(ct, spect, labels, ids))
+    return tuple(tables)
+
+
+def table_of(plan: Plan, *, workers: int = 1) -> Table:
+    """Render the whole cohort and measure every lesion from the first delineator's drawings."""
+    return tables_of(plan, workers=workers)[0]
 
 
 def split(table: Table, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -105,13 +133,14 @@ def split(table: Table, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bo
     return np.isin(table.patients, chosen)
 
 
-def validation_aucs(table: Table, seed: int) -> dict[str, float]:
-    """AUC of each model on the held-out patients of one split."""
+def validation_aucs(table: Table, seed: int, *, refit: str = "logistic") -> dict[str, float]:
+    """AUC of each model on the held-out patients of one split; `refit` as `RadiomicsModel` takes it."""
     train = split(table, seed)
     scores = {}
     for name in MODELS:
         X = table.columns(name)
-        model = RadiomicsModel(seed=seed).fit(X[train], table.labels[train], table.patients[train])
+        model = RadiomicsModel(seed=seed, refit=refit)
+        model.fit(X[train], table.labels[train], table.patients[train])
         scores[name] = auc(table.labels[~train], model.predict_proba(X[~train])[:, 1])
     return scores
 
@@ -128,9 +157,9 @@ def expert_auc(plan: Plan) -> float:
     return float(np.mean(both))
 
 
-def calibrated(plan: Plan, n_splits: int = N_SPLITS) -> list[str]:
+def calibrated(plan: Plan, n_splits: int = N_SPLITS, *, workers: int = 1) -> list[str]:
     """One line per split with the AUC of each model, then their means and the experts."""
-    table = table_of(plan)
+    table = table_of(plan, workers=workers)
     every = [validation_aucs(table, seed) for seed in range(1, n_splits + 1)]
     lines = ["\t".join(f"{name} {scores[name]:.3f}" for name in MODELS) for scores in every]
     means = [f"{name} {np.mean([s[name] for s in every]):.3f}" for name in MODELS]

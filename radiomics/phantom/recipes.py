@@ -10,7 +10,7 @@ from radiomics.phantom.cohort_counts import Finding
 from radiomics.phantom.draws import FloatArray, normal_scores, pick, systematic
 from radiomics.phantom.records import BENIGN, METASTASIS, LesionPlan, PatientPlan
 
-SEP_CT, SEP_SPECT = 1.35, 2.80
+SEP_CT, SEP_SPECT = 1.65, 3.05
 SHAPES = ("focal", "focal_pedicle", "diffuse", "end_plate", "wedge", "facet", "disc")
 TYPICAL_METASTASIS = (0.30, 0.62, 0.08)
 ATYPICAL_METASTASIS = ("wedge", "end_plate", "focal")

@@ -52,7 +52,7 @@ def test_auc_counts_ordered_pairs() -> None:
 
 def test_features_of_a_patient_are_measured_from_its_drawings() -> None:
     plan = make_plan(seed=2022)
-    rows = features_of(plan, 0)
+    (rows,) = features_of(plan, 0)
     assert len(rows) == len(plan.patients[0].lesions)
     for ct, spect in rows:
         assert ct.shape == spect.shape == (279,)

@@ -4,6 +4,7 @@ from collections import Counter
 import pytest
 
 from radiomics.phantom.plan import LesionPlan, Plan, make_plan, make_practice_plan
+from radiomics.phantom.recipes import SEP_CT, SEP_SPECT
 
 SEEDS = range(1, 21)
 
@@ -116,7 +117,7 @@ def test_null_mode_moves_image_classes_and_leaves_the_truth() -> None:
 def test_latents_are_separated_by_difficulty_only() -> None:
     for difficulty in (0.0, 0.5, 1.0):
         every = lesions_of(make_plan(seed=2, difficulty=difficulty))
-        for name, sep in (("t_ct", 1.35), ("t_sp", 2.80)):
+        for name, sep in (("t_ct", SEP_CT), ("t_sp", SEP_SPECT)):
             means = [
                 sum(getattr(le, name) for le in every if le.truth == c)
                 / sum(le.truth == c for le in every)
