@@ -44,6 +44,7 @@ def test_every_make_target_is_described(target):
         "operations",
         "dicomweb",
         "features",
+        "cohort",
         "statistics",
         "decisions",
     ],

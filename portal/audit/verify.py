@@ -53,19 +53,19 @@ def verify_chain(events: Iterable[AuditEvent]) -> Verification:
     return Verification(count, previous.hex(), None, f"All {count} rows of the audit trail hold.")
 
 
-def verify_payloads(n: int, head: str) -> Verification | None:
-    rows = AuditPayload.objects.select_related("event").order_by("event__seq")
+def verify_payloads(n: int, head: str, using: str) -> Verification | None:
+    rows = AuditPayload.objects.using(using).select_related("event").order_by("event__seq")
     for row in rows.iterator(chunk_size=2000):
         if row.body and digest_of(row) != row.event.payload:
             return broken(n, head, row.event.seq, "its values do not match their digest")
     return None
 
 
-def verify_side_file(path: Path, n: int, head: str) -> Verification | None:
+def verify_side_file(path: Path, n: int, head: str, using: str) -> Verification | None:
     """The heads written outside the database must still be in it: a cut tail shows."""
     for line in path.read_text().splitlines() if path.exists() else []:
         seq, value, _ = line.split(" ", 2)
-        event = AuditEvent.objects.filter(seq=int(seq)).first()
+        event = AuditEvent.objects.using(using).filter(seq=int(seq)).first()
         if event is None or event.hash != value:
             return broken(n, head, int(seq), "the side file knows another head")
     return None
@@ -76,14 +76,15 @@ def side_file_of_installation() -> Path:
     return path
 
 
-def verify(side_file: Path | None = None) -> Verification:
+def verify(side_file: Path | None = None, *, using: str = "default") -> Verification:
     """Check every row, every payload and the side file (of this installation unless given)."""
     side_file = side_file or side_file_of_installation()
-    result = verify_chain(AuditEvent.objects.order_by("seq").iterator(chunk_size=2000))
+    rows = AuditEvent.objects.using(using).order_by("seq")
+    result = verify_chain(rows.iterator(chunk_size=2000))
     if not result.is_intact:
         return result
-    bad = verify_payloads(result.n_events, result.head)
-    return bad or verify_side_file(side_file, result.n_events, result.head) or result
+    bad = verify_payloads(result.n_events, result.head, using)
+    return bad or verify_side_file(side_file, result.n_events, result.head, using) or result
 
 
 def anchor(side_file: Path | None = None) -> None:

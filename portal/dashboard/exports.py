@@ -1,11 +1,13 @@
 """Exports of a study as CSV and JSON: reads, ROIs, features, predictions, split, screening, audit."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -20,6 +22,7 @@ from radiomics.features import NAMES
 from readers.models import Read, Roi
 
 Row = list[Any]
+TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -163,25 +166,34 @@ def page(request: HttpRequest, member: Membership) -> HttpResponse:
 @require_safe
 def download(request: HttpRequest, member: Membership, key: str, form: str) -> HttpResponse:
     """One table as CSV or JSON; taking it is an act in the trail."""
-    study, export = member.study, EXPORTS.get(key)
-    if export is None or form not in ("csv", "json") or not study.has_reached(export.opens):
+    study = member.study
+    body = take(study, key, form, role=member.role)
+    response = HttpResponse(body, content_type=TYPES[form])
+    response["Content-Disposition"] = f'attachment; filename="{study.code}-{key}.{form}"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def take(study: Study, key: str, form: str, *, role: str, actor: str = "") -> str:
+    """A table of the study as `csv` or `json` text, and the act of taking it.
+
+    Raises NotFound for a table or form that does not exist, or is not open yet in the study's state.
+    """
+    export = EXPORTS.get(key)
+    if export is None or form not in TYPES or not study.has_reached(export.opens):
         raise NotFound(NO_SUCH_PAGE)
     rows = list(export.rows(study))
     record(
         "export.take",
         obj=f"export:{key}",
         study=study.code,
-        role=member.role,
+        role=role,
+        actor=actor,
         new={"rows": len(rows), "form": form},
     )
     note = [SYNTHETIC] if study.is_synthetic else []
     if form == "csv":
-        response = HttpResponse(
-            csv_text(export.columns, rows, comments=note), content_type="text/csv; charset=utf-8"
-        )
-    else:
-        named = [dict(zip(export.columns, row, strict=True)) for row in rows]
-        response = JsonResponse({"study": study.code, "note": " ".join(note), key: named})
-    response["Content-Disposition"] = f'attachment; filename="{study.code}-{key}.{form}"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+        return csv_text(export.columns, rows, comments=note)
+    named = [dict(zip(export.columns, row, strict=True)) for row in rows]
+    body = {"study": study.code, "note": " ".join(note), key: named}
+    return json.dumps(body, cls=DjangoJSONEncoder)

@@ -84,3 +84,11 @@ def png(plot: Plot, *, footer: str) -> bytes:
     FigureCanvasAgg(figure)
     figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
+
+
+def plot_file(plot: Plot, form: str, *, comments: Sequence[str]) -> bytes:
+    """A figure as the bytes of a `csv`, `svg` or `png` file, the comments as its head or foot."""
+    if form == "csv":
+        return plot_csv(plot, comments=comments).encode()
+    footer = " · ".join(comments)
+    return svg(plot, footer=footer) if form == "svg" else png(plot, footer=footer)

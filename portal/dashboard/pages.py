@@ -18,7 +18,7 @@ from portal.dashboard.published import (
 )
 from portal.errors import NotFound
 from portal.study.access import NO_SUCH_PAGE, member_view
-from portal.study.models import Membership, State
+from portal.study.models import Membership, State, Study
 
 TYPES = {"csv": "text/csv; charset=utf-8", "svg": "image/svg+xml", "png": "image/png"}
 
@@ -77,22 +77,18 @@ def as_file(
     """One figure as JSON for the page, or as a CSV, SVG or PNG file."""
     if form == "json":
         return JsonResponse(plot.as_json())
-    footer = " · ".join(comments)
-    if form == "csv":
-        body: bytes = formats.plot_csv(plot, comments=comments).encode()
-    else:
-        body = (
-            formats.svg(plot, footer=footer) if form == "svg" else formats.png(plot, footer=footer)
-        )
+    if form not in TYPES:
+        raise NotFound(NO_SUCH_PAGE)
+    body = formats.plot_file(plot, form, comments=comments)
     response = HttpResponse(body, content_type=TYPES[form])
     disposition = "attachment" if "download" in request.GET else "inline"
     response["Content-Disposition"] = f'{disposition}; filename="{name}.{form}"'
     return response
 
 
-def footer_of(member: Membership, digest: str) -> list[str]:
-    lines = [f"Study {member.study.code}, inputs {digest[:16]}, research use only"]
-    return [formats.SYNTHETIC, *lines] if member.study.is_synthetic else lines
+def footer_of(study: Study, digest: str) -> list[str]:
+    lines = [f"Study {study.code}, inputs {digest[:16]}, research use only"]
+    return [formats.SYNTHETIC, *lines] if study.is_synthetic else lines
 
 
 @member_view("analyse", "coordinate", "see_truth")
@@ -104,7 +100,7 @@ def part_figure(
     if key not in PART_FIGURES or "reason" in evaluation.figures:
         raise NotFound(NO_SUCH_PAGE)
     plot = PART_FIGURES[key](evaluation.figures, part)
-    comments = footer_of(member, evaluation.inputs_digest)
+    comments = footer_of(member.study, evaluation.inputs_digest)
     return as_file(request, plot, form, name=f"{member.study.code}-{part}-{key}", comments=comments)
 
 
@@ -118,7 +114,7 @@ def run_figure(
     if run is None or key not in RUN_FIGURES or not run.model:
         raise NotFound(NO_SUCH_PAGE)
     plot = RUN_FIGURES[key](run.model, run.kind)
-    comments = footer_of(member, run.digest)
+    comments = footer_of(member.study, run.digest)
     return as_file(
         request, plot, form, name=f"{member.study.code}-{run.kind}-{key}", comments=comments
     )

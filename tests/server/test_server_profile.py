@@ -91,3 +91,38 @@ def test_the_demo_runs_on_postgres_and_redis_with_a_real_worker(database, broker
     assert body["patients"] == 8
     assert body["vectors"] == body["rois"] > 0
     assert set(body["validation"]) == {"ct", "spect", "combined", "experts"}
+
+
+def test_a_backup_of_postgres_is_checked_and_restored(postgres, database, tmp_path):
+    old = {"OSTEON_DATABASE_URL": database, "OSTEON_DATA_DIR": str(tmp_path / "old")}
+    other = f"osteon_{uuid.uuid4().hex[:12]}"
+    new = {
+        "OSTEON_DATABASE_URL": f"{database.rsplit('/', 1)[0]}/{other}",
+        "OSTEON_DATA_DIR": str(tmp_path / "new"),
+    }
+    program = "import django; django.setup(); from portal.audit.trail import record; record('test.act', new=1)"
+    file = str(tmp_path / "backup.tar")
+    manage = ["manage.py"]
+    assert run([*manage, "migrate", "--verbosity", "0"], **old).returncode == 0
+    noted = run(["-c", program], **old, DJANGO_SETTINGS_MODULE="portal.settings")
+    assert noted.returncode == 0, noted.stderr
+    written = run([*manage, "backup", file, "--json"], **old)
+    assert written.returncode == 0, written.stderr
+    assert json.loads(written.stdout)["problems"] == []
+    refused = run([*manage, "restore", file], **old)
+    assert refused.returncode != 0
+    assert "has a database already" in refused.stderr
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {other}")
+        try:
+            restored = run([*manage, "restore", file], **new)
+            assert restored.returncode == 0, restored.stderr
+            trail = json.loads(run([*manage, "audit_verify", "--json"], **new).stdout)
+            assert trail["intact"]
+            assert trail["events"] >= 2
+            left = connection.execute(
+                "SELECT datname FROM pg_database WHERE datname LIKE 'osteon_check_%'"
+            ).fetchall()
+            assert left == []
+        finally:
+            connection.execute(f"DROP DATABASE IF EXISTS {other} WITH (FORCE)")
