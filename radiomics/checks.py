@@ -33,11 +33,13 @@ def finite_matrix(
 def binary_labels(y: npt.ArrayLike, n_rows: int, *, name: str = "y") -> FloatArray:
     """Return `y` as (n_rows,) float64 of 0 and 1.
 
-    Raises ValueError on a wrong length, on any other value and when only one class is present.
+    Raises ValueError on a wrong length, without a row, on any other value and when only one class is present.
     """
     labels = np.asarray(y, dtype=np.float64)
     if labels.shape != (n_rows,):
         raise ValueError(f"{name} must have shape ({n_rows},), got {labels.shape}")
+    if not labels.size:
+        raise ValueError(f"{name} holds no row")
     if not np.isin(labels, (0.0, 1.0)).all():
         raise ValueError(f"{name} must hold 0 and 1 only")
     if labels.min() == labels.max():
@@ -84,3 +86,11 @@ def fold_numbers(folds: npt.ArrayLike, y: FloatArray, codes: IntArray | None) ->
         if np.ptp(y[numbers != fold]) == 0:
             raise ValueError(f"folds: the training part of fold {fold} holds one class only")
     return numbers
+
+
+def confidence_level(level: float) -> float:
+    """Return `level` if it is one, 0 < level < 1. Raises ValueError for anything else, 95 (per cent) and nan included."""
+    is_number = isinstance(level, int | float | np.integer | np.floating)
+    if not is_number or isinstance(level, bool) or not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level!r}")
+    return float(level)

@@ -14,8 +14,8 @@ from scipy.optimize import linprog
 from scipy.special import expit
 from scipy.stats import norm
 
-from radiomics.checks import binary_labels, finite_matrix
-from radiomics.result import FloatArray, Result, frozen
+from radiomics.checks import binary_labels, confidence_level, finite_matrix
+from radiomics.result import FloatArray, Result, frozen, require_inside
 from radiomics.selection import centred, column_names, is_constant
 
 Method = Literal["auto", "ml", "firth"]
@@ -46,6 +46,10 @@ class LogisticFit(Result):
     separated: bool
     method: str
     flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for term, value, low, high in zip(self.terms, self.coef, self.low, self.high, strict=True):
+            require_inside(term, float(value), float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def fit_logistic(
     Raises ValueError for bad input and, naming the columns, for a rank-deficient design.
     Source: Firth 1993 (h(1/2 - m) score), Konis 2007 (separation); R glm agrees to 1e-9.
     """
+    confidence_level(level)
     if method not in ("auto", "ml", "firth"):
         raise ValueError(f"method must be auto, ml or firth, got {method!r}")
     if missing not in ("error", "drop"):

@@ -22,7 +22,7 @@ from radiomics.discrimination import youden_threshold
 from radiomics.lasso import Groups, LassoCV, Measure, cross_validate, lasso_path
 from radiomics.logistic import LogisticFit, RankDeficientError, fit_logistic, shrunken_fit
 from radiomics.result import BoolArray, FloatArray, IntArray
-from radiomics.selection import CorrelationFilter, Method, column_names, correlation_filter, zscore
+from radiomics.selection import Method, column_names, filter_blocks, zscore
 
 REFITS = ("logistic", "firth", "lasso")
 
@@ -132,8 +132,9 @@ class RadiomicsModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = rows.shape[1]
         self.n_, self.n_pos_ = labels.size, int(labels.sum())
         self.n_groups_ = int(np.unique(codes).size)
+        self.patients_ = frozenset(groups)
         self.data_sha256_ = data_sha256(rows, labels, list(groups), self.names_)
-        kept = self._prune(rows, blocks, _allowed(feature_mask, rows.shape[1]))
+        kept = self._prune(rows, blocks, allowed_columns(feature_mask, rows.shape[1]))
         self.zscore_ = zscore(rows[:, kept])
         self.cv_ = self._choose_lambda(labels, groups, folds)
         self._refit(labels, kept)
@@ -156,32 +157,20 @@ class RadiomicsModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, rows: FloatArray, blocks: Sequence[Hashable] | None, allowed: BoolArray
     ) -> IntArray:
         """Filter each block on its own; return the kept columns in ascending order."""
-        labels = ["all"] * rows.shape[1] if blocks is None else [str(block) for block in blocks]
-        if len(labels) != rows.shape[1]:
-            raise ValueError(f"blocks must have {rows.shape[1]} labels, got {len(labels)}")
-        self.blocks_ = tuple(labels)
-        self.filter_: dict[str, CorrelationFilter] = {}
-        kept, constant, removed = [], [], []
-        for block in dict.fromkeys(labels):
-            columns = np.array(
-                [j for j, label in enumerate(labels) if label == block and allowed[j]],
-                dtype=np.int64,
-            )
-            found = correlation_filter(
-                rows[:, columns],
-                cutoff=self.cutoff,
-                method=self.pruning,
-                names=[self.names_[j] for j in columns],
-            )
-            self.filter_[block] = found
-            kept.append(columns[found.kept])
-            constant.extend(columns[found.constant].tolist())
-            removed.extend(columns[found.removed].tolist())
-        self.constant_ = tuple(self.names_[j] for j in sorted(constant))
-        self.removed_ = tuple(self.names_[j] for j in removed)
-        survivors = np.concatenate(kept)
-        self.kept_ = tuple(self.names_[j] for j in survivors)
-        return survivors
+        self.blocks_ = block_labels(blocks, rows.shape[1])
+        found = filter_blocks(
+            rows,
+            self.blocks_,
+            allowed,
+            names=self.names_,
+            cutoff=self.cutoff,
+            method=self.pruning,
+        )
+        self.filter_ = found.filters
+        self.constant_ = tuple(self.names_[j] for j in found.constant)
+        self.removed_ = tuple(self.names_[j] for j in found.removed)
+        self.kept_ = tuple(self.names_[j] for j in found.kept)
+        return found.kept
 
     def _choose_lambda(self, y: FloatArray, groups: Groups, folds: npt.ArrayLike | None) -> LassoCV:
         """Cross-validate on the standardised columns and remember the chosen lambda."""
@@ -319,7 +308,16 @@ class RadiomicsModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return model
 
 
-def _allowed(feature_mask: npt.ArrayLike | None, width: int) -> BoolArray:
+def block_labels(blocks: Sequence[Hashable] | None, width: int) -> tuple[str, ...]:
+    """Return (width,) labels as text, one block "all" by default. Raises ValueError for another length."""
+    labels = ("all",) * width if blocks is None else tuple(str(block) for block in blocks)
+    if len(labels) != width:
+        raise ValueError(f"blocks must have {width} labels, got {len(labels)}")
+    return labels
+
+
+def allowed_columns(feature_mask: npt.ArrayLike | None, width: int) -> BoolArray:
+    """Return (width,) bool, all true by default. Raises ValueError for anything but one boolean per column."""
     if feature_mask is None:
         return np.ones(width, dtype=np.bool_)
     mask = np.asarray(feature_mask)

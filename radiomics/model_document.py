@@ -117,13 +117,21 @@ def check(document: Mapping[str, Any], parameters: Collection[str]) -> None:
     unknown = sorted(set(document["params"]) - set(parameters))
     if unknown:
         raise ValueError(f"params has unknown {', '.join(unknown)}")
-    _require(document["refit"], (*REFIT_ARRAYS, *REFIT_NUMBERS, *REFIT_REST), "refit")
+    check_fit(document["refit"], "refit")
     for key in KEYS:
         if key not in ("params", "refit"):
             _require_finite(document[key], key)
-    _require_finite(document["refit"], "refit", null_allowed=True)
     _require_finite(document["params"], "params", null_allowed=True)
     _require_sizes(document)
+
+
+def check_fit(stored: Any, where: str) -> None:
+    """Raise ValueError unless a stored fit has every key and one entry per term; null stands for nan."""
+    _require(stored, (*REFIT_ARRAYS, *REFIT_NUMBERS, *REFIT_REST), where)
+    _require_finite(stored, where, null_allowed=True)
+    for key in REFIT_ARRAYS:
+        if len(stored[key]) != len(stored["terms"]):
+            raise ValueError(f"{where}.{key} must have one entry per term")
 
 
 def _require(part: Any, keys: Any, where: str) -> None:

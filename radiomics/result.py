@@ -63,3 +63,13 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as strict JSON types: arrays as nested lists, NaN and infinities as None."""
         return {field.name: to_json(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+
+
+def require_inside(name: str, value: float, low: float, high: float) -> None:
+    """Raise ValueError unless an interval contains its estimate; limits that are nan say nothing.
+
+    The play of 1e-9 (of the value where it is large) is rounding, not statistics.
+    """
+    play = 1e-9 * max(1.0, abs(value)) if math.isfinite(value) else 0.0
+    if low > value + play or high < value - play:
+        raise ValueError(f"interval {low}..{high} does not contain {name} {value}")

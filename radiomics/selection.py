@@ -215,3 +215,44 @@ def _answer(
         method=pruning.method,
         max_kept_correlation=float(R[np.ix_(stays, stays)].max(initial=0.0)),
     )
+
+
+@dataclass(frozen=True)
+class BlockFilter(Result):
+    """What pruning inside each block left: column numbers of the whole table, and the filter of each block."""
+
+    kept: IntArray
+    constant: tuple[int, ...]
+    removed: tuple[int, ...]
+    filters: dict[str, CorrelationFilter]
+    flags: tuple[str, ...] = ()
+
+
+def filter_blocks(
+    X: FloatArray,
+    blocks: Sequence[str],
+    allowed: BoolArray,
+    *,
+    names: Sequence[str],
+    cutoff: float,
+    method: Method,
+) -> BlockFilter:
+    """Run `correlation_filter` on the allowed columns of each block of `X` (n, p) on its own.
+
+    `blocks` (p,) labels, `allowed` (p,) bool, `names` (p,). Blocks follow each other in order of first appearance.
+    Raises ValueError as `correlation_filter` does.
+    """
+    filters: dict[str, CorrelationFilter] = {}
+    kept, constant, removed = [], [], []
+    for block in dict.fromkeys(blocks):
+        columns = np.flatnonzero([b == block and a for b, a in zip(blocks, allowed, strict=True)])
+        found = correlation_filter(
+            X[:, columns], cutoff=cutoff, method=method, names=[names[int(j)] for j in columns]
+        )
+        filters[block] = found
+        kept.append(columns[found.kept])
+        constant.extend(columns[found.constant].tolist())
+        removed.extend(columns[found.removed].tolist())
+    return BlockFilter(
+        frozen_ints(np.concatenate(kept)), tuple(sorted(constant)), tuple(removed), filters
+    )

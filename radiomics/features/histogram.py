@@ -1,5 +1,7 @@
 """Histogram: moments and percentiles of the raw values."""
 
+import numpy as np
+
 from radiomics.features.catalogue import PERCENTS
 from radiomics.features.outcome import FloatArray, Outcome, moments
 
@@ -9,9 +11,8 @@ def percentiles(values: FloatArray) -> list[float]:
 
     The sorted value number ceil(Q n / 100), in integer arithmetic (numpy's method `inverted_cdf`).
     """
-    ordered = sorted(values.tolist())
-    n = len(ordered)
-    return [ordered[(q * n + 99) // 100 - 1] for q in PERCENTS]
+    ordered, n = np.sort(values), values.size
+    return [float(ordered[(q * n + 99) // 100 - 1]) for q in PERCENTS]
 
 
 def histogram(values: FloatArray) -> Outcome:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from radiomics.image import Slice, bilinear
 from radiomics.normalise import window8
-from radiomics.region import rasterise
+from radiomics.region import polygon_centroid_mm, rasterise
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -45,6 +45,32 @@ class Grid:
     first_row: int
     first_column: int
     shape: tuple[int, int]
+    turn: "Turn | None" = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A grid turned in its plane about a point, by an angle in radians from the column towards the row direction.
+
+    `centre_mm` in coordinates along column and row direction, as `in_plane` gives them; it keeps its coordinates.
+    """
+
+    radians: float
+    centre_mm: tuple[float, float]
+
+    def to_grid(self, points: FloatArray) -> FloatArray:
+        """Coordinates (n, 2) along the turned directions of points given along the image's."""
+        return self._turned(points, -self.radians)
+
+    def from_grid(self, points: FloatArray) -> FloatArray:
+        """The way back."""
+        return self._turned(points, self.radians)
+
+    def _turned(self, points: FloatArray, radians: float) -> FloatArray:
+        cosine, sine = math.cos(radians), math.sin(radians)
+        rotation = np.array([[cosine, -sine], [sine, cosine]])
+        centre = np.asarray(self.centre_mm)
+        return np.asarray((points - centre) @ rotation.T + centre)
 
 
 def in_plane(image: Slice, xyz: npt.ArrayLike) -> FloatArray:
@@ -56,13 +82,21 @@ def in_plane(image: Slice, xyz: npt.ArrayLike) -> FloatArray:
     )
 
 
-def grid_around(image: Slice, polygon_mm: FloatArray, step_mm: float) -> Grid:
+def on_grid(image: Slice, xyz: npt.ArrayLike, turn: Turn | None) -> FloatArray:
+    """Coordinates (n, 2) in mm along the grid's own directions of patient points (n, 3)."""
+    points = in_plane(image, xyz)
+    return points if turn is None else turn.to_grid(points)
+
+
+def grid_around(
+    image: Slice, polygon_mm: FloatArray, step_mm: float, *, turn: Turn | None = None
+) -> Grid:
     """The smallest window of the grid that holds the polygon and one node around it."""
-    nodes = in_plane(image, polygon_mm) / step_mm
+    nodes = on_grid(image, polygon_mm, turn) / step_mm
     low = np.floor(nodes.min(axis=0)).astype(int) - 1
     high = np.ceil(nodes.max(axis=0)).astype(int) + 1
     shape = (int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
-    return Grid(step_mm, int(low[0]), int(low[1]), shape)
+    return Grid(step_mm, int(low[0]), int(low[1]), shape, turn)
 
 
 def sample(image: Slice, grid: Grid) -> FloatArray:
@@ -74,13 +108,17 @@ def sample(image: Slice, grid: Grid) -> FloatArray:
     columns = (
         (grid.first_column + np.arange(grid.shape[1])) * grid.step_mm - origin[1]
     ) / image.spacing_mm[1]
-    r, c = np.meshgrid(rows, columns, indexing="ij")
-    return bilinear(image.pixels, r.ravel(), c.ravel()).reshape(grid.shape)
+    r, c = (axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij"))
+    if grid.turn is not None:
+        spacing = np.asarray(image.spacing_mm)
+        places = grid.turn.from_grid(np.stack([r, c], axis=1) * spacing + origin)
+        r, c = ((places - origin) / spacing).T
+    return bilinear(image.pixels, r, c).reshape(grid.shape)
 
 
 def region_on(image: Slice, polygon_mm: FloatArray, grid: Grid) -> BoolArray:
     """Nodes (rows, columns) of the grid inside the polygon."""
-    nodes = in_plane(image, polygon_mm) / grid.step_mm
+    nodes = on_grid(image, polygon_mm, grid.turn) / grid.step_mm
     return rasterise(nodes - np.array([grid.first_row, grid.first_column]), grid.shape)
 
 
@@ -118,15 +156,16 @@ def prepare(
     values: str = "window8",
     low: float,
     high: float,
+    turn_degrees: float = 0.0,
 ) -> Prepared:
     """Resample a slice around an outline to the common grid and map it to 8 bits.
 
     `image` in modality values; `polygon_mm` (n, 3) in patient mm on its plane; `grid_mm` > 0; `values` window8 (from
-    `low` to `high`) or native. The grid does not depend on modality, crop or outline, so that a copied outline gives
+    `low` to `high`) or native; `turn_degrees` turns the grid about the outline's centroid. The grid does not depend on modality, crop or outline, so that a copied outline gives
     the same mask. Raises ValueError if the polygon covers no node or is none, or high <= low for window8.
     """
     polygon = checked_polygon(polygon_mm, grid_mm=grid_mm, values=values)
-    grid = grid_around(image, polygon, grid_mm)
+    grid = grid_around(image, polygon, grid_mm, turn=turn_about(image, polygon, turn_degrees))
     mask = region_on(image, polygon, grid)
     if not mask.any():
         raise ValueError(f"the outline covers no node of the {grid_mm:g} mm grid; draw it larger")
@@ -145,6 +184,14 @@ def prepare(
         digest_sha256=content_digest(sampled, mask),
         warnings=spacing_warnings(image, grid_mm),
     )
+
+
+def turn_about(image: Slice, polygon_mm: FloatArray, degrees: float) -> Turn | None:
+    """A turn of the grid about the outline's centroid; none for an angle of 0."""
+    if degrees == 0.0:
+        return None
+    centre = in_plane(image, polygon_centroid_mm(polygon_mm)[None])[0]
+    return Turn(math.radians(degrees), (float(centre[0]), float(centre[1])))
 
 
 def spacing_warnings(image: Slice, grid_mm: float) -> tuple[str, ...]:

@@ -23,10 +23,11 @@ def lines(levels: IntArray, direction: str) -> IntArray:
     array whose every row is shifted by one.
     """
     rows, columns = levels.shape
-    if direction == "Horzl":
-        return np.pad(levels, ((0, 0), (0, 1))).ravel()
-    if direction == "Vertl":
-        return np.pad(levels, ((0, 1), (0, 0))).T.ravel()
+    if direction in ("Horzl", "Vertl"):
+        straight = levels if direction == "Horzl" else levels.T
+        ended = np.zeros((straight.shape[0], straight.shape[1] + 1), dtype=levels.dtype)
+        ended[:, :-1] = straight
+        return ended.ravel()
     source = levels if direction == "45dgr" else levels[:, ::-1]
     width = rows + columns + 1
     wide = np.zeros((rows + 1, width), dtype=levels.dtype)

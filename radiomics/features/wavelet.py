@@ -6,31 +6,30 @@ from radiomics.features.catalogue import BANDS, SCALES
 from radiomics.features.outcome import NO_BLOCK, BoolArray, FloatArray, IntArray, Outcome, undefined
 
 
-def halved(image: FloatArray) -> FloatArray:
-    """Sums of 2 x 2 neighbours of an image with even sides."""
-    return np.asarray(image[0::2, 0::2] + image[0::2, 1::2] + image[1::2, 0::2] + image[1::2, 1::2])
-
-
-def padded(image: FloatArray) -> FloatArray:
-    """The image with zeros below and to the right up to multiples of the largest block."""
+def quadrants(levels: IntArray, mask: BoolArray) -> FloatArray:
+    """Sum and number of region pixels (2, rows, columns), with zeros up to multiples of the largest block."""
     side = 2 ** SCALES[-1]
-    down, right = (-image.shape[0]) % side, (-image.shape[1]) % side
-    return np.pad(image, ((0, down), (0, right)))
+    rows, columns = mask.shape
+    both = np.zeros((2, rows + -rows % side, columns + -columns % side))
+    both[0, :rows, :columns] = np.where(mask, levels, 0)
+    both[1, :rows, :columns] = mask
+    return both
 
 
-def energies(sums: FloatArray, counts: FloatArray, scale: int) -> Outcome:
-    """Mean LL², LH², HL², HH² over the valid blocks of a scale; `sums`, `counts` are per quadrant."""
-    a, b, c, d = ((slice(i, None, 2), slice(j, None, 2)) for i in (0, 1) for j in (0, 1))
-    quadrants = (a, b, c, d)
+def energies(quarters: FloatArray, scale: int) -> Outcome:
+    """Mean LL², LH², HL², HH² over the valid blocks of a scale.
+
+    `quarters` (4, 2, rows, columns): of each block top left, top right, bottom left, bottom right; sum and number.
+    """
     quadrant_area, block_area = 4 ** (scale - 1), 4**scale
-    valid = 2 * sum(counts[q] for q in quadrants) >= block_area
-    for q in quadrants:
-        valid &= 4 * counts[q] >= quadrant_area
+    counts = quarters[:, 1]
+    valid = (2 * counts.sum(axis=0) >= block_area) & (4 * counts.min(axis=0) >= quadrant_area)
     if not valid.any():
         return undefined(len(BANDS), NO_BLOCK)
-    ma, mb, mc, md = (sums[q][valid] / counts[q][valid] for q in quadrants)
-    bands = (ma + mb + mc + md, ma + mb - mc - md, ma - mb + mc - md, ma - mb - mc + md)
-    return Outcome([float(((x / 4.0) ** 2).mean()) for x in bands], [""] * len(BANDS))
+    a, b, c, d = (part[0, valid] / part[1, valid] for part in quarters)
+    top, bottom, left, right = a + b, c + d, a - b, c - d
+    bands = np.stack([top + bottom, top - bottom, left + right, left - right]) / 4.0
+    return Outcome((bands * bands).mean(axis=1).tolist(), [""] * len(BANDS))
 
 
 def wavelet(levels: IntArray, mask: BoolArray) -> Outcome:
@@ -39,13 +38,13 @@ def wavelet(levels: IntArray, mask: BoolArray) -> Outcome:
     Blocks of 2^s pixels tile the plane from the top-left corner; a block is valid if a quarter of each quadrant and
     half of the block lie in the region. LH is high-pass along y, HL along x.
     """
-    sums = padded(np.where(mask, levels, 0).astype(np.float64))
-    counts = padded(mask.astype(np.float64))
+    both = quadrants(levels, mask)
     values: list[float] = []
     reasons: list[str] = []
     for scale in SCALES:
-        found = energies(sums, counts, scale)
+        quarters = np.stack([both[:, i::2, j::2] for i in (0, 1) for j in (0, 1)])
+        found = energies(quarters, scale)
         values += found.values
         reasons += found.reasons
-        sums, counts = halved(sums), halved(counts)
+        both = quarters.sum(axis=0)
     return Outcome(values, reasons)

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from scipy.stats import f as f_distribution
 from scipy.stats import t
 
-from radiomics.result import Result
+from radiomics.checks import confidence_level
+from radiomics.result import Result, require_inside
 from radiomics.stats.kappa import FleissKappa, GwetAC, Kappa, fleiss_kappa, gwet_ac1, kappa
 
 __all__ = [
@@ -32,6 +33,9 @@ class IccForm(Result):
     p_value: float
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        require_inside("ICC", self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ class BlandAltman(Result):
     bias_high: float
     se_limit: float
     flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_inside("bias", self.bias, self.bias_low, self.bias_high)
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ def icc(ratings: npt.ArrayLike, *, level: float = 0.95) -> ICC:
     Raises ValueError for fewer than 2 subjects or raters, or a missing value.
     Source: Shrout & Fleiss 1979; McGraw & Wong 1996 for the limits of ICC2.
     """
+    confidence_level(level)
     x = np.asarray(ratings, dtype=np.float64)
     if x.ndim != 2 or min(x.shape) < 2 or not np.isfinite(x).all():
         raise ValueError(
@@ -114,28 +122,40 @@ def icc(ratings: npt.ArrayLike, *, level: float = 0.95) -> ICC:
     one, three = f_limits(f1, df1, df_w, level), f_limits(f3, df1, df_e, level)
     low2, high2 = limits_of_icc2(ms, v2, n, k, level)
     p1, p3 = float(f_distribution.sf(f1, df1, df_w)), float(f_distribution.sf(f3, df1, df_e))
-    flags = ("zero_variance",) if ms.b == 0 else ()
 
     def spearman(value: float) -> float:
         return quotient(k * value, 1 + (k - 1) * value)
 
-    return ICC(
-        IccForm(v1, f1, df1, df_w, p1, *(quotient(x - 1, x + k - 1) for x in one)),
-        IccForm(v2, f3, df1, df_e, p3, low2, high2),
-        IccForm(v3, f3, df1, df_e, p3, *(quotient(x - 1, x + k - 1) for x in three)),
-        IccForm(quotient(ms.b - ms.w, ms.b), f1, df1, df_w, p1, *(1 - quotient(1, x) for x in one)),
-        IccForm(
-            quotient(ms.b - ms.e, ms.b + (ms.j - ms.e) / n), f3, df1, df_e, p3,
-            spearman(low2), spearman(high2),
-        ),
-        IccForm(quotient(ms.b - ms.e, ms.b), f3, df1, df_e, p3, *(1 - quotient(1, x) for x in three)),
-        n, k, flags,
-    )  # fmt: skip
+    v2k = quotient(ms.b - ms.e, ms.b + (ms.j - ms.e) / n)
+    forms = [
+        (v1, f1, df_w, p1, *(quotient(x - 1, x + k - 1) for x in one)),
+        (v2, f3, df_e, p3, low2, high2),
+        (v3, f3, df_e, p3, *(quotient(x - 1, x + k - 1) for x in three)),
+        (quotient(ms.b - ms.w, ms.b), f1, df_w, p1, *(1 - quotient(1, x) for x in one)),
+        (v2k, f3, df_e, p3, spearman(low2), spearman(high2)),
+        (quotient(ms.b - ms.e, ms.b), f3, df_e, p3, *(1 - quotient(1, x) for x in three)),
+    ]
+    settled = [form_of(value, f, df1, *rest) for value, f, *rest in forms]
+    flags = ("zero_variance",) * (min(ms.b, ms.w, ms.e) == 0) + ("limits_undefined",) * any(
+        math.isnan(form.low) and not math.isnan(form.f) for form in settled
+    )
+    icc1, icc2, icc3, icc1k, icc2k, icc3k = settled
+    return ICC(icc1, icc2, icc3, icc1k, icc2k, icc3k, n, k, flags)
+
+
+def form_of(
+    value: float, f: float, df1: float, df2: float, p_value: float, low: float, high: float
+) -> IccForm:
+    """One form; limits that do not contain the value (few subjects, negative values) are none: NaN."""
+    play = 1e-9 * max(1.0, abs(value))
+    holds = low <= value + play and high >= value - play
+    low, high = (low, high) if holds else (NAN, NAN)
+    return IccForm(value, f, df1, df2, p_value, low, high)
 
 
 def f_limits(f: float, df1: float, df2: float, level: float) -> tuple[float, float]:
     """Limits of the F ratio that the limits of ICC1 and ICC3 are made of."""
-    tail = 0.5 + level / 2
+    tail = 0.5 + confidence_level(level) / 2
     return (
         f / float(f_distribution.ppf(tail, df1, df2)),
         f * float(f_distribution.ppf(tail, df2, df1)),
@@ -151,6 +171,8 @@ def limits_of_icc2(
         return NAN, NAN
     rest = n * (1 + (k - 1) * value) - k * value
     below = (n - 1) * k**2 * value**2 * fj**2 + rest**2
+    if below == 0:
+        return NAN, NAN
     v = (k - 1) * (n - 1) * (k * value * fj + rest) ** 2 / below
     tail = 0.5 + level / 2
     f_low = float(f_distribution.ppf(tail, n - 1, v))
@@ -163,6 +185,7 @@ def limits_of_icc2(
 
 def bland_altman(a: npt.ArrayLike, b: npt.ArrayLike, *, level: float = 0.95) -> BlandAltman:
     """Bias and limits of agreement of paired measurements a, b (n,), n >= 2. Source: Bland & Altman 1986."""
+    confidence_level(level)
     d = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
     if d.ndim != 1 or d.size < 2 or not np.isfinite(d).all():
         raise ValueError(

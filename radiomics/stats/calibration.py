@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import chi2, norm, rankdata
-from statsmodels.nonparametric.smoothers_lowess import lowess
 
-from radiomics.checks import binary_labels, finite_matrix
-from radiomics.result import Result, frozen
+from radiomics.checks import binary_labels, confidence_level, finite_matrix
+from radiomics.result import Result, frozen, require_inside
+from radiomics.stats.local_regression import lowess
 
 FloatArray = npt.NDArray[np.float64]
 NAN = float("nan")
@@ -46,6 +46,9 @@ class Calibration(Result):
     e_max: float
     flags: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        require_inside("slope", self.slope, self.slope_low, self.slope_high)
+
 
 def probabilities(p: npt.ArrayLike) -> FloatArray:
     """Predicted probabilities (n,); raises ValueError unless finite and in 0..1."""
@@ -53,6 +56,19 @@ def probabilities(p: npt.ArrayLike) -> FloatArray:
     if ((values < 0) | (values > 1)).any():
         raise ValueError("p must lie between 0 and 1")
     return np.asarray(values, dtype=np.float64)
+
+
+def has_settled(step: FloatArray, beta: FloatArray, information: FloatArray) -> bool:
+    """Whether a step is below 1e-12, or all but nothing beside both standard errors and coefficients.
+
+    The second is for predictions that hardly differ, whose steps never get below rounding; of separated classes the
+    coefficients grow by steps of their own order, so neither holds.
+    """
+    largest = float(np.abs(step).max())
+    is_far_below_error = float(step @ information @ step) < 1e-20
+    return largest < 1e-12 or (
+        is_far_below_error and largest < 1e-6 * max(1.0, float(np.abs(beta).max()))
+    )
 
 
 def newton_logit(X: FloatArray, y: FloatArray, offset: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -64,9 +80,9 @@ def newton_logit(X: FloatArray, y: FloatArray, offset: FloatArray) -> tuple[Floa
         information = (X * (m * (1 - m))[:, None]).T @ X
         if not np.isfinite(information).all() or np.linalg.cond(information) > 1e14:
             break
-        step = np.linalg.solve(information, X.T @ (y - m))
+        step = np.asarray(np.linalg.solve(information, X.T @ (y - m)), dtype=np.float64)
         beta = beta + step
-        if np.abs(step).max() < 1e-12:
+        if has_settled(step, beta, information):
             return beta, np.asarray(np.linalg.inv(information), dtype=np.float64)
     return np.full(X.shape[1], NAN), np.full((X.shape[1], X.shape[1]), NAN)
 
@@ -106,10 +122,7 @@ def smooth(y: FloatArray, p: FloatArray) -> FloatArray:
     if span == 0:
         return np.full(y.size, y.mean())
     order = np.argsort(p, kind="stable")
-    found = lowess(
-        y[order], p[order], frac=2 / 3, it=0, delta=0.01 * span, is_sorted=True, return_sorted=False
-    )
-    return np.asarray(found, dtype=np.float64)
+    return lowess(p[order], y[order], span=2 / 3, delta=0.01 * span)
 
 
 def mean_over_ties(x: FloatArray, values: FloatArray) -> FloatArray:
@@ -133,6 +146,7 @@ def calibration(
     1e-10 to 0 or 1 is clipped for these, with a flag. Raises ValueError for bad input.
     Source: Cox 1958; Spiegelhalter 1986; Austin & Steyerberg 2019.
     """
+    confidence_level(level)
     predicted = probabilities(p)
     labels = binary_labels(y, predicted.size)
     clipped = np.clip(predicted, CLIP, 1 - CLIP)
@@ -142,7 +156,9 @@ def calibration(
     beta, covariance = newton_logit(np.stack([ones, logit], axis=1), labels, np.zeros(labels.size))
     large, large_cov = newton_logit(ones[:, None], labels, logit)
     slope, slope_se = float(beta[1]), math.sqrt(float(covariance[1, 1]))
-    if not SLOPE_RANGE[0] <= slope <= SLOPE_RANGE[1]:
+    if math.isnan(slope):
+        flags.append("separated" if np.ptp(predicted) > 0 else "zero_variance")
+    elif not SLOPE_RANGE[0] <= slope <= SLOPE_RANGE[1]:
         flags.append("slope_out_of_range")
     half = float(norm.ppf(0.5 + level / 2)) * slope_se
     ordered = np.sort(predicted)

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, chi2, norm
 
-from radiomics.checks import binary_labels, group_codes
-from radiomics.result import Result
+from radiomics.checks import binary_labels, confidence_level, group_codes
+from radiomics.result import Result, require_inside
 from radiomics.stats.roc import binomial_interval
 
 FloatArray = npt.NDArray[np.float64]
@@ -27,6 +27,9 @@ class Rate(Result):
     denominator: int
     design_effect: float
 
+    def __post_init__(self) -> None:
+        require_inside("rate", self.value, self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Interval(Result):
@@ -35,6 +38,9 @@ class Interval(Result):
     value: float
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        require_inside("ratio", self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,7 @@ def confusion(
 
     `y`, `call` (n,) of 0 and 1; `interval` exact or wilson. Raises ValueError for bad input.
     """
+    confidence_level(level)
     if interval not in ("exact", "wilson"):
         raise ValueError(f"interval must be exact or wilson, got {interval!r}")
     call_values = np.asarray(call, dtype=np.float64)

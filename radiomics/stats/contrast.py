@@ -7,15 +7,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, t
 
-from radiomics.checks import group_codes
-from radiomics.result import Result, frozen
+from radiomics.checks import confidence_level, group_codes
+from radiomics.result import Result, frozen, require_inside
 from radiomics.stats.delong import Components, clustered_covariance, components, delong_covariance
-from radiomics.stats.reader_table import p_of
-from radiomics.stats.roc import AucComparison, compare_auc
+from radiomics.stats.reader_table import p_of, settled
+from radiomics.stats.roc import TIE, AucComparison, compare_auc
 
 FloatArray = npt.NDArray[np.float64]
 NAN = float("nan")
 FEW_READERS = 3
+ROUNDING = 1e-14  # of the largest variance: less is what rounding leaves of nought
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class ReaderContrast(Result):
     readers: str
     flags: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        require_inside("difference", self.difference, self.low, self.high)
+
 
 def compare_with_readers(
     y: npt.ArrayLike,
@@ -49,8 +53,10 @@ def compare_with_readers(
     """A model's AUC against the readers' mean AUC on the same rows; `score` (N,), `ratings` (R, N).
 
     `readers` fixed (these readers) or random (needs R >= 2). Clustered where `groups` repeat. Raises ValueError for
-    bad input. The variance is that of the contrast (1, -1/R …) over the covariance of all AUCs.
+    bad input. The variance is that of the contrast (1, -1/R …) over the covariance of all AUCs; a difference below 1e-12
+    and a variance below 1e-14 of the largest are rounding and count as 0.
     """
+    confidence_level(level)
     table = np.atleast_2d(np.asarray(ratings, dtype=np.float64))
     r = table.shape[0]
     if readers not in ("fixed", "random") or (readers == "random" and r < 2):
@@ -62,6 +68,7 @@ def compare_with_readers(
     C = contrast_covariance(found, groups)
     weights = np.concatenate([[1.0], np.full(r, -1.0 / r)])
     estimate = float(weights @ found.auc)
+    estimate = 0.0 if abs(estimate) < TIE else estimate
     flags = ["few_readers"] if r < FEW_READERS else []
     if any(np.unique(row).size == 2 for row in table):
         flags.append("binary_score")
@@ -69,7 +76,7 @@ def compare_with_readers(
         variance, df = float(weights @ C @ weights), math.inf
     else:
         variance, df = random_variance(found.auc[1:], C)
-    se = math.sqrt(variance) if variance > 0 else 0.0
+    se = math.sqrt(variance) if variance > ROUNDING * float(np.diag(C).max()) else 0.0
     statistic = estimate / se if se else (0.0 if estimate == 0 else NAN)
     if not se:
         flags.append("zero_variance")
@@ -95,7 +102,7 @@ def contrast_covariance(found: Components, groups: npt.ArrayLike | None) -> Floa
 def random_variance(reader_auc: FloatArray, C: FloatArray) -> tuple[float, float]:
     """Variance and df of the contrast with random readers."""
     r = reader_auc.size
-    ms_r = float(reader_auc.var(ddof=1))
+    ms_r = settled(float(reader_auc.var(ddof=1)))
     block = C[1:, 1:]
     cov2 = float(block.sum() - np.trace(block)) / (r * (r - 1))
     variance = float(C[0, 0]) + ms_r / r + max(cov2, 0.0) - 2 * float(C[0, 1:].mean())

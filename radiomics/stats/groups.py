@@ -11,7 +11,8 @@ from scipy import stats
 from scipy.special import gammaln
 from statsmodels.stats.multitest import multipletests
 
-from radiomics.result import Result, frozen
+from radiomics.checks import confidence_level
+from radiomics.result import Result, frozen, require_inside
 
 FloatArray = npt.NDArray[np.float64]
 NAN = float("nan")
@@ -80,6 +81,9 @@ class Categorical(Result):
     p_value: float
     flags: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        require_inside("odds ratio", self.odds_ratio, self.odds_low, self.odds_high)
+
 
 def sample(values: npt.ArrayLike, name: str) -> FloatArray:
     """A non-empty 1-D sample of finite numbers; raises ValueError naming it otherwise."""
@@ -93,6 +97,7 @@ def sample(values: npt.ArrayLike, name: str) -> FloatArray:
 
 def t_test(a: FloatArray, b: FloatArray, *, equal: bool, level: float) -> TTest:
     """Student's (equal variances) or Welch's test of two samples."""
+    confidence_level(level)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = stats.ttest_ind(a, b, equal_var=equal)
@@ -108,6 +113,8 @@ def t_test(a: FloatArray, b: FloatArray, *, equal: bool, level: float) -> TTest:
 
 def mann_whitney(a: FloatArray, b: FloatArray) -> MannWhitney:
     """The rank test of two samples, ties corrected."""
+    if np.ptp(np.concatenate([a, b])) == 0:
+        return MannWhitney(a.size * b.size / 2, NAN, NAN)
     corrected = stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=True)
     plain = stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=False)
     return MannWhitney(float(corrected.statistic), float(corrected.pvalue), float(plain.pvalue))
@@ -126,6 +133,7 @@ def compare_continuous(a: npt.ArrayLike, b: npt.ArrayLike, *, level: float = 0.9
 
     Fewer than 3 values in a group: Mann–Whitney only. Raises ValueError for bad input.
     """
+    confidence_level(level)
     first, second = sample(a, "a"), sample(b, "b")
     both = (first, second)
     tested = min(first.size, second.size) >= 3
@@ -134,7 +142,10 @@ def compare_continuous(a: npt.ArrayLike, b: npt.ArrayLike, *, level: float = 0.9
     welch = t_test(first, second, equal=False, level=level) if tested else none
     ranks = mann_whitney(first, second)
     normal = (shapiro(first), shapiro(second))
-    levene = stats.levene(first, second, center="mean") if tested else (NAN, NAN)
+    spread = [float(np.ptp(x)) for x in both]
+    levene = (NAN, NAN)
+    if tested and max(spread) > 0:
+        levene = stats.levene(first, second, center="mean")
     chosen = choose(tested, normal, float(levene[1]))
     p = {"student": student.p_value, "welch": welch.p_value, "mann_whitney": ranks.p_value}[chosen]
     sd = [float(x.std(ddof=1)) if x.size > 1 else NAN for x in both]
@@ -143,6 +154,7 @@ def compare_continuous(a: npt.ArrayLike, b: npt.ArrayLike, *, level: float = 0.9
         (sd[0] / math.sqrt(first.size), sd[1] / math.sqrt(second.size)), (sd[0], sd[1]),
         (quartiles(first), quartiles(second)), student, welch, ranks, normal,
         (float(levene[0]), float(levene[1])), chosen, p,
+        ("zero_variance",) * (min(spread) == 0),
     )  # fmt: skip
 
 
@@ -185,7 +197,8 @@ def fisher_2xk(table: FloatArray, seed: int | None) -> tuple[float, bool]:
         last = wanted - rows.sum(axis=1)
         rows = np.column_stack([rows, last])[(last >= 0) & (last <= columns[-1])]
         p = log_p(rows)
-        return float(np.exp(p[p <= limit]).sum()), True
+        # all tables together may sum to a little more than 1
+        return min(1.0, float(np.exp(p[p <= limit]).sum())), True
     if seed is None:
         raise ValueError("seed must be given: too many tables for the exact test")
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -210,7 +223,8 @@ def compare_categorical(table: npt.ArrayLike, *, seed: int | None = None) -> Cat
     ):
         raise ValueError(f"table must hold whole counts of shape (2, k), got shape {counts.shape}")
     kept = counts[:, counts.sum(axis=0) > 0]
-    flags = ["empty_category"] if kept.shape != counts.shape else []
+    is_short = kept.shape != counts.shape or bool((counts.sum(axis=1) == 0).any())
+    flags = ["empty_category"] if is_short else []
     if kept.shape[1] < 2 or (kept.sum(axis=1) == 0).any():
         none = (NAN, NAN, 0, NAN, NAN, NAN, NAN, NAN, NAN, True, "none", NAN)
         return Categorical(frozen(kept), *none, (*flags, "single_category"))
@@ -246,6 +260,8 @@ def adjust_p(p: npt.ArrayLike, *, method: str = "holm") -> FloatArray:
         raise ValueError(f"method must be one of {tuple(METHODS)}, got {method!r}")
     values = np.asarray(p, dtype=np.float64)
     known = ~np.isnan(values)
+    if ((values[known] < 0) | (values[known] > 1)).any():
+        raise ValueError("p must lie between 0 and 1, NaN where there is none")
     adjusted = np.full(values.shape, NAN)
     if known.any():
         adjusted[known] = multipletests(values[known], method=METHODS[method])[1]

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, t
 
-from radiomics.result import Result, frozen
+from radiomics.checks import confidence_level
+from radiomics.result import Result, frozen, require_inside
 
 FloatArray = npt.NDArray[np.float64]
 NAN = float("nan")
@@ -26,6 +27,9 @@ class GwetAC(Result):
     expected: float
     n: int
     flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_inside("coefficient", self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class Kappa(Result):
     pabak: float
     ac1: float
     flags: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        require_inside("kappa", self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,11 @@ def encoded(
     first, second = np.asarray(a), np.asarray(b)
     if first.shape != second.shape or first.ndim != 1 or not first.size:
         raise ValueError(f"raters must have equal 1-D shapes, got {first.shape} and {second.shape}")
+    if any(value != value for value in [*first.tolist(), *second.tolist()]):
+        raise ValueError("raters hold a missing rating")
     known = np.unique(np.concatenate([first, second])) if labels is None else np.asarray(labels)
+    if len(set(known.tolist())) != known.size:
+        raise ValueError(f"labels must be different categories, got {known.tolist()}")
     if not np.isin(np.concatenate([first, second]), known).all():
         raise ValueError("labels do not hold every category that occurs")
     place = {value: i for i, value in enumerate(known.tolist())}
@@ -103,6 +114,7 @@ def kappa(
     `labels` are the ordered categories (default: those that occur). Raises ValueError for bad input.
     Source: Cohen 1968; Fleiss, Cohen, Everitt 1969.
     """
+    confidence_level(level)
     rows, columns, names = encoded(a, b, labels)
     k, n = len(names), rows.size
     table = np.bincount(rows * k + columns, minlength=k * k).reshape(k, k).astype(np.float64)
@@ -182,10 +194,12 @@ def coefficient(
     agreement = np.zeros(raters.size)
     agreement[several] = weighted.sum(axis=1)[several] / (raters * (raters - 1))[several]
     n1, n2 = raters.size, int(several.sum())
+    if n1 < 2 or not n2:
+        raise ValueError("ratings must hold at least 2 rated rows, one of them rated twice")
     observed = float(agreement.sum()) / n2
     flags = ("ratings_missing",) if found.has_missing else ()
     if expected == 1.0:
-        return GwetAC(NAN, NAN, NAN, NAN, observed, expected, n1, flags)
+        return GwetAC(NAN, NAN, NAN, NAN, observed, expected, n1, (*flags, "degenerate_margins"))
     value = (observed - expected) / (1 - expected)
     rows = several * (n1 / n2) * (agreement - expected) / (1 - expected)
     rows = rows - 2 * (1 - value) * (expected_rows - expected) / (1 - expected)
@@ -196,6 +210,7 @@ def coefficient(
 
 def gwet_ac1(ratings: npt.ArrayLike, *, weights: str | None = None, level: float = 0.95) -> GwetAC:
     """Gwet's AC1 (AC2 with weights) of ratings (n, m); NaN marks a missing rating. Source: Gwet 2008."""
+    confidence_level(level)
     found = counted(ratings)
     w = agreement_weights(found.values, weights)
     q = found.values.size
@@ -210,6 +225,7 @@ def gwet_ac1(ratings: npt.ArrayLike, *, weights: str | None = None, level: float
 
 def fleiss_form(ratings: npt.ArrayLike, level: float = 0.95) -> GwetAC:
     """Fleiss' kappa in the form that allows missing ratings."""
+    confidence_level(level)
     found = counted(ratings)
     shares = found.table / found.table.sum(axis=1, keepdims=True)
     pi = shares.mean(axis=0)

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 
-from radiomics.checks import binary_labels, group_codes
-from radiomics.result import Result, frozen
+from radiomics.checks import binary_labels, confidence_level, group_codes
+from radiomics.result import Result, frozen, require_inside
 from radiomics.stats.contrast import ReaderContrast, compare_with_readers
 from radiomics.stats.delong import (
     Components,
@@ -44,6 +44,9 @@ class Difference(Result):
     low: float
     high: float
 
+    def __post_init__(self) -> None:
+        require_inside("difference", self.estimate, self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Mean(Result):
@@ -55,6 +58,9 @@ class Mean(Result):
     df: float
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        require_inside("mean", self.estimate, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,9 @@ class ReaderDifference(Result):
     p_value: float
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        require_inside("difference", self.estimate, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,8 @@ def checked(
                 f"ratings: modality {modality}, reader {reader}, case {case} is missing"
             )
         keep = ~bad.any(axis=(0, 1))
+        if not keep.any():
+            raise ValueError("ratings: no case was read by every reader in every modality")
         flags.append(f"cases_dropped:{int((~keep).sum())}")
         table, labels = table[:, :, keep], labels[keep]
         codes = None if codes is None else codes[keep]
@@ -179,6 +190,7 @@ def obuchowski_rockette(
     fixed_readers or fixed_cases; `missing` error or common_cases. Raises ValueError for bad input.
     Source: Obuchowski & Rockette 1995; Hillis 2007 (df); Gallas 2006 (unbiased).
     """
+    confidence_level(level)
     if (
         covariance not in COVARIANCES
         or design not in DESIGNS

@@ -8,6 +8,12 @@ import numpy.typing as npt
 from scipy.stats import norm, t
 
 FloatArray = npt.NDArray[np.float64]
+ROUNDING = 1e-24  # a mean square of areas that differ by less than 1e-12
+
+
+def settled(square: float) -> float:
+    """A mean square of AUCs, 0 where it is what rounding leaves of equal ones."""
+    return 0.0 if square <= ROUNDING else square
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Table:
         """Mean square of modalities."""
         means = self.auc.mean(axis=1)
         return (
-            self.r * float(((means - means.mean()) ** 2).sum()) / (self.m - 1)
+            settled(self.r * float(((means - means.mean()) ** 2).sum()) / (self.m - 1))
             if self.m > 1
             else 0.0
         )
@@ -93,17 +99,17 @@ class Table:
             - self.auc.mean(axis=0)
             + self.auc.mean()
         )
-        return float((rest**2).sum()) / ((self.m - 1) * (self.r - 1))
+        return settled(float((rest**2).sum()) / ((self.m - 1) * (self.r - 1)))
 
     @property
     def ms_r(self) -> float:
         """Mean square of readers."""
         readers = self.auc.mean(axis=0)
-        return self.m * float(((readers - readers.mean()) ** 2).sum()) / (self.r - 1)
+        return settled(self.m * float(((readers - readers.mean()) ** 2).sum()) / (self.r - 1))
 
     def ms_r_of(self, modality: int) -> float:
         """Mean square of readers within one modality."""
-        return float(self.auc[modality].var(ddof=1))
+        return settled(float(self.auc[modality].var(ddof=1)))
 
     def quantile(self, df: float) -> float:
         """Two-sided t quantile, normal for infinite or undefined df."""

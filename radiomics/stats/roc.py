@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta, norm, t
 
-from radiomics.checks import binary_labels, finite_matrix, group_codes
-from radiomics.result import Result, frozen
+from radiomics.checks import binary_labels, confidence_level, finite_matrix, group_codes
+from radiomics.result import Result, frozen, require_inside
 from radiomics.stats.delong import Components, clustered_covariance, components, delong_covariance
 
 FloatArray = npt.NDArray[np.float64]
@@ -46,8 +46,7 @@ class AucInterval(Result):
     flags: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.low > self.auc + 1e-9 or self.high < self.auc - 1e-9:
-            raise ValueError(f"interval {self.low}..{self.high} does not contain AUC {self.auc}")
+        require_inside("AUC", self.auc, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,9 @@ class AucComparison(Result):
     n_neg: int
     n_groups: int
     flags: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        require_inside("difference", self.difference, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -153,16 +155,22 @@ def score_flags(found: Components, scores: FloatArray) -> list[str]:
     flags = []
     if (found.auc < 0.5).any():
         flags.append("below_half")
-    if any(np.unique(row).size == 2 for row in scores):
+    if has_two_values(scores):
         flags.append("binary_score")
     if min(found.v10.shape[1], found.v01.shape[1]) < FEW_CASES:
         flags.append("few_cases")
     return flags
 
 
+def has_two_values(scores: FloatArray) -> bool:
+    """Whether some row of scores (k, n) takes exactly two values; without sorting."""
+    low, high = scores.min(axis=1, keepdims=True), scores.max(axis=1, keepdims=True)
+    return bool((((scores == low) | (scores == high)).all(axis=1) & (low < high)[:, 0]).any())
+
+
 def binomial_interval(value: float, n: int, level: float) -> tuple[float, float]:
     """Exact binomial limits with x = value * n of n rows; x need not be whole (beta quantiles)."""
-    tail, x = (1 - level) / 2, value * n
+    tail, x = (1 - confidence_level(level)) / 2, value * n
     low = float(beta.ppf(tail, x, n - x + 1)) if x > 0 else 0.0
     high = float(beta.ppf(1 - tail, x + 1, n - x)) if x < n else 1.0
     return low, high
@@ -189,6 +197,7 @@ def auc_interval(
     the logit scale, t with groups - 1 df). Where the variance is 0 or undefined the first and last fall back to
     binomial with a flag. Raises ValueError for an unknown method, missing groups or bad input.
     """
+    confidence_level(level)
     if method not in METHODS or (method == "clustered" and groups is None):
         raise ValueError(
             f"method must be one of {METHODS} and clustered needs groups, got {method!r}"
@@ -276,6 +285,7 @@ def compare_auc(
 
     Raises ValueError for bad input, or groups with an unpaired comparison.
     """
+    confidence_level(level)
     if y_b is not None:
         if groups is not None:
             raise ValueError("groups cannot be given for an unpaired comparison")

@@ -14,7 +14,7 @@ from skimage.feature import graycomatrix
 from radiomics.features import CATALOGUE, NAMES, extract
 from radiomics.features.autoregressive import equations
 from radiomics.features.catalogue import OFFSETS, PAIR_FEATURES
-from radiomics.features.co_occurrence import counts, pair_statistics
+from radiomics.features.co_occurrence import BLOCK, counts, pair_statistics
 from radiomics.features.gradient import gradient_sample
 from radiomics.features.histogram import percentiles
 from radiomics.features.run_length import runs, statistics
@@ -110,7 +110,7 @@ def test_a_ramp_has_one_gradient_value():
 
 
 def test_haar_energies_of_one_block_by_hand():
-    found = energies(np.array([[1.0, 2.0], [3.0, 6.0]]), np.ones((2, 2)), 1)
+    found = energies(np.array([[[[v]], [[1.0]]] for v in (1.0, 2.0, 3.0, 6.0)]), 1)
     assert found.values == [9.0, 2.25, 1.0, 0.25]
 
 
@@ -152,7 +152,17 @@ def test_pair_counts_agree_with_scikit_image():
         length = d * math.sqrt(2) if dx and dy else d
         angle = angles[(np.sign(dx), np.sign(dy))]
         theirs = graycomatrix(levels.astype(np.uint8), [length], [angle], 64, symmetric=True)
-        assert np.array_equal(mine[number], theirs[:, :, 0, 0])
+        # half of the symmetric matrix: the diagonal counts each pair once, scikit-image twice
+        assert np.array_equal(mine[number] + mine[number].T, theirs[:, :, 0, 0])
+        assert not np.tril(mine[number], -1).any()
+
+
+def test_pairs_of_a_region_larger_than_one_block_of_pixels_agree_with_scikit_image():
+    levels = np.random.default_rng(4).integers(0, 64, (150, 140))
+    assert levels.size > BLOCK
+    mine = counts(levels, np.ones(levels.shape, dtype=bool), [(5, 0)])[0]
+    theirs = graycomatrix(levels.astype(np.uint8), [5], [0.0], 64, symmetric=True)[:, :, 0, 0]
+    assert np.array_equal(mine + mine.T, theirs)
 
 
 def test_moments_agree_with_scipy():

@@ -42,9 +42,7 @@ def test_pixels_outside_the_region_never_matter(region):
     image, mask = region
     other = image.astype(float)
     other[~mask] = np.nan
-    assert extract(image, mask).items() == extract(other, mask).items() or not differing(
-        extract(image, mask), extract(other, mask)
-    )
+    assert str(dict(extract(image, mask))) == str(dict(extract(other, mask)))
 
 
 @FEW

@@ -1,4 +1,4 @@
-"""The L1 path and its cross-validation against R, and its certificate recomputed."""
+"""The L1 path and its cross-validation: certificate recomputed, properties, refusals (R: test_golden.py)."""
 
 import json
 
@@ -8,124 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radiomics.lasso import cross_validate, lambda_sequence, lasso_path
-from radiomics.selection import zscore
-from tests.radiomics.golden_stats import answer, columns, features, radiomics_column, radiomics_rows
-
-SMALL = ["glm_n80p12", "glm_n40p60", "glm_ties_n50p5", "glm_separable_n20p3"]
-BLOCKS = ["CT", "SP", "COM"]
+from tests.radiomics.golden_comparisons import violation
+from tests.radiomics.golden_stats import columns, features
 
 
 def small(name):
     return features(name)[1], columns(name)["y"]
-
-
-def radiomics(block):
-    names = answer("pipeline_radiomics_full")["kept"][block]
-    return names, zscore(radiomics_rows(True, names)).z, radiomics_column("y")
-
-
-def dense(golden, width):
-    coef = np.zeros((len(golden["lambda"]), width))
-    coef[np.array(golden["beta_col"]) - 1, np.array(golden["beta_row"]) - 1] = golden["beta_val"]
-    coef[np.abs(coef) < 1e-12] = 0.0
-    return coef
-
-
-def violation(X, y, path):
-    """Optimality conditions from X alone, by a route of its own."""
-    mean, sd = X.mean(axis=0), X.std(axis=0)
-    varying = sd > 1e-12 * np.abs(X).max(axis=0)
-    Z = np.where(varying, (X - mean) / np.where(varying, sd, 1.0), 0.0)
-    worst = []
-    for lam, b0, coef in zip(path.lambdas, path.intercept, path.coef, strict=True):
-        b = coef * np.where(varying, sd, 1.0)
-        p = np.exp(-np.logaddexp(0, -(b0 + coef @ mean + Z @ b)))
-        slope = Z.T @ (y - p) / len(y)
-        each = np.where(
-            b != 0, np.abs(slope - lam * np.sign(b)), np.maximum(np.abs(slope) - lam, 0)
-        )
-        worst.append(max(each.max(), abs((y - p).mean())) / lam)
-    return np.array(worst)
-
-
-def check_against_r(X, y, golden):
-    free = lasso_path(X, y)
-    np.testing.assert_allclose(free.lambdas, golden["lambda"], rtol=1e-12)
-    path = lasso_path(X, y, golden["lambda"])
-    coef = dense(golden, X.shape[1])
-    different = (path.coef != 0) != (coef != 0)
-    assert different.any(axis=1).sum() <= len(coef) // 100
-    assert np.abs(np.where(different, path.coef - coef, 0)).max() <= 5e-5
-    # R stops at a violation of some 1e-6 lambda: these bounds are R's own residual
-    np.testing.assert_allclose(path.coef, coef, atol=5e-5, rtol=0)
-    np.testing.assert_allclose(path.intercept, golden["a0"], atol=2e-5, rtol=0)
-    np.testing.assert_allclose(path.dev_ratio, golden["dev.ratio"], atol=1e-6, rtol=0)
-    assert path.null_deviance == pytest.approx(golden["nulldev"], rel=1e-12)
-    assert path.kkt.max() <= 1e-9
-    assert violation(X, y, path).max() <= 1e-9
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_the_path_of_a_small_table_is_r_s(name):
-    check_against_r(*small(name), answer(f"glmnet_path_{name}_th1e-14"))
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-def test_the_path_of_a_radiomics_block_is_r_s(block):
-    _, X, y = radiomics(block)
-    check_against_r(X, y, answer(f"glmnet_path_radiomics_{block}_fold_patient_th1e-14"))
-
-
-def check_choice(cv, names, golden):
-    assert cv.index_min + 1 == golden["index_min"]
-    assert cv.lambda_min == pytest.approx(golden["lambda.min"], rel=1e-12)
-    assert cv.lambda_1se == pytest.approx(golden["lambda.1se"], rel=1e-12)
-    assert cv.nzero[1:].tolist() == golden["nzero"][1:]
-    assert cv.nzero[0] == 0
-    for index, key in ((cv.index_min, "coef.min"), (cv.index_1se, "coef.1se")):
-        chosen = {names[j] for j in np.flatnonzero(cv.path.coef[index])}
-        assert chosen == {k for k, b in golden[key].items() if abs(b) > 1e-12} - {"(Intercept)"}
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_small_tables_cross_validate_as_in_r(name):
-    golden = answer(f"cvglmnet_{name}_th1e-14")["supplied_lambda"]
-    X, y = small(name)
-    cv = cross_validate(X, y, np.arange(len(y)) % 10 + 1, lambdas=golden["lambda"])
-    np.testing.assert_allclose(cv.cvm, golden["cvm"], atol=2e-5, rtol=0)
-    np.testing.assert_allclose(cv.cvsd, golden["cvsd"], atol=1e-5, rtol=0)
-    check_choice(cv, features(name)[0], golden)
-    assert cv.grouped == (len(y) >= 30)
-    assert "folds_unchecked" in cv.flags
-
-
-@pytest.mark.parametrize("fold", ["fold_lesion", "fold_patient"])
-@pytest.mark.parametrize("block", BLOCKS)
-def test_radiomics_blocks_cross_validate_as_in_r(block, fold):
-    golden = answer(f"cvglmnet_radiomics_{block}_{fold}_th1e-14")
-    names, X, y = radiomics(block)
-    groups = radiomics_column("patient") if fold == "fold_patient" else None
-    folds = radiomics_column(fold).astype(int)
-    deviance = golden["supplied_lambda"]
-    cv = cross_validate(X, y, folds, lambdas=deviance["lambda"], groups=groups)
-    np.testing.assert_allclose(cv.cvm, deviance["cvm"], atol=2e-5, rtol=0)
-    np.testing.assert_allclose(cv.cvsd, deviance["cvsd"], atol=1e-5, rtol=0)
-    check_choice(cv, names, deviance)
-    assert cv.fold_kkt_max.max() <= 1e-9
-
-
-@pytest.mark.parametrize("fold", ["fold_lesion", "fold_patient"])
-@pytest.mark.parametrize("block", BLOCKS)
-def test_the_auc_of_held_out_folds_is_r_s(block, fold):
-    golden = answer(f"cvglmnet_radiomics_{block}_{fold}_th1e-14")["auc_supplied_lambda"]
-    names, X, y = radiomics(block)
-    cv = cross_validate(
-        X, y, radiomics_column(fold).astype(int), lambdas=golden["lambda"], measure="auc"
-    )
-    # one of R's values differs by a tie of two predictions
-    assert (np.abs(cv.cvm - golden["cvm"]) <= 1e-9).sum() >= 99
-    assert (np.abs(cv.cvsd - golden["cvsd"]) <= 1e-9).sum() >= 99
-    check_choice(cv, names, golden)
 
 
 def random_problem(seed):

@@ -255,23 +255,3 @@ def test_the_p_value_counts_the_observed_labels_as_one_of_the_draws():
     assert (again.null == found.null).all()
     with pytest.raises(ValueError, match="n_perm"):
         permutation_test(FirstColumn, X, y, groups, n_perm=0, seed=3)
-
-
-def patients_without_effect(seed):
-    """132 patients, 192 lesions, 300 features; labels and features clustered by patient, no link between them."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    groups = np.concatenate([np.arange(132), np.arange(60)])
-    X = rng.normal(size=(132, 300))[groups] + 0.7 * rng.normal(size=(192, 300))
-    leaning = rng.normal(size=132)[groups] * 2
-    return X, (leaning + rng.logistic(size=192) > 0).astype(int), groups
-
-
-@pytest.mark.slow
-def test_nested_cv_finds_nothing_where_there_is_nothing():
-    areas = [
-        nested_cv(
-            lambda: RadiomicsModel(seed=1), *patients_without_effect(seed), n_outer=5, seed=seed
-        ).auc_mean
-        for seed in range(24)
-    ]
-    assert abs(np.mean(areas) - 0.5) <= 3 * np.std(areas, ddof=1) / np.sqrt(24)

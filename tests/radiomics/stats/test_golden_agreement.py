@@ -143,7 +143,7 @@ def test_calibration_is_rms(p):
     assert found.bin_observed.tolist() == pytest.approx(wanted["bin_obs"], abs=1e-10)
     assert found.bin_predicted.tolist() == pytest.approx(wanted["bin_pred"], abs=1e-10)
     assert found.bin_n.tolist() == wanted["bin_n"]
-    assert found.smooth_y.tolist() == pytest.approx(wanted["lowess_y"], abs=1e-5)
+    assert found.smooth_y.tolist() == pytest.approx(wanted["lowess_y"], abs=1e-12)
 
 
 def test_net_benefit_is_dcurves():
