@@ -1,8 +1,11 @@
-"""The door for gunicorn."""
+"""The door for gunicorn: frames of a caller who was let in a moment ago, and Django for everything else."""
 
 import os
 
 from django.core.wsgi import get_wsgi_application
+from django.utils.module_loading import import_string
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-application = get_wsgi_application()
+django_application = get_wsgi_application()
+# by name, as Django loads its middleware: models can be imported only now
+application = import_string("portal.archive.dicomweb.warm.WarmFrames")(django_application)

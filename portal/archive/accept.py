@@ -1,6 +1,7 @@
 """Reading an Accept header leniently: alternatives by q, parameters in any order and case, quotes optional."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from portal.archive.decode import LITTLE_ENDIAN
 
@@ -63,6 +64,7 @@ def alternatives(header: str) -> list[Alternative]:
     return sorted(found, key=lambda a: -a.q)
 
 
+@lru_cache(maxsize=512)
 def wanted_frames(header: str, stored: str, has_stored: bool) -> Wanted | None:
     """The form of frames for an Accept header, None where nothing acceptable is offered."""
     if not header.strip():
@@ -83,7 +85,8 @@ def of_alternative(alternative: Alternative, stored: str) -> Wanted | None:
         return None
     inner = parameters.get("type", "application/octet-stream").lower()
     if inner in TYPED:
-        return Wanted(stored, is_single=False) if stored in TYPED[inner] else None
+        is_asked = parameters.get("transfer-syntax", "*") in ("*", stored)
+        return Wanted(stored, is_single=False) if is_asked and stored in TYPED[inner] else None
     if inner not in ("application/octet-stream", "*/*"):
         return None
     syntax = parameters.get("transfer-syntax", LITTLE_ENDIAN)

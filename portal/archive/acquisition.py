@@ -7,6 +7,7 @@ from pydicom import Dataset
 
 from portal.archive.classify import PT
 from portal.archive.deidentify import number, text_of
+from portal.archive.emission import CORRECTIONS
 
 RANGES = {"kvp": (20, 200), "tube_current_ma": (1, 2000), "slice_thickness_mm": (0.1, 50), "frame_ms": (1, 10**8),
           "weight_kg": (1, 400), "activity_mbq": (1, 1e5)}  # fmt: skip
@@ -110,7 +111,6 @@ def acquisition(ds: Dataset) -> dict[str, Any]:
     """Typed values shown per patient and summarised per cohort."""
     drug = first(ds, "RadiopharmaceuticalInformationSequence")
     rotation = first(ds, "RotationInformationSequence")
-    corrected = ds.get("CorrectedImage") or []
     return {
         "vendor": text_of(ds, "Manufacturer")[:64],
         "model": text_of(ds, "ManufacturerModelName")[:64],
@@ -127,7 +127,5 @@ def acquisition(ds: Dataset) -> dict[str, Any]:
         "energy_windows_kev": energy_windows(ds),
         "activity_mbq": activity_mbq(ds, drug),
         "weight_kg": whole(ranged("weight_kg", ds.get("PatientWeight"))),
-        "corrected": [str(c) for c in ([corrected] if isinstance(corrected, str) else corrected)][
-            :8
-        ],
+        "corrected": CORRECTIONS(ds, "CorrectedImage") or [],
     }

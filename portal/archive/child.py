@@ -70,6 +70,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     restrain()
+    sys.stdout.write("\n")  # the clock of the first file does not run while Python starts
+    sys.stdout.flush()
     for line in sys.stdin:
         allow_cpu()
         sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")

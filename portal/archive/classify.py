@@ -1,9 +1,12 @@
 """What an instance is for this portal: its role, or why it is held; never decided by Modality."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydicom import Dataset
 from pydicom.uid import UID
+
+from portal.archive.deidentify import listed, text_of
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 NM = "1.2.840.10008.5.1.4.1.1.20"
@@ -11,12 +14,41 @@ PT = "1.2.840.10008.5.1.4.1.1.128"
 SECONDARY = {"1.2.840.10008.5.1.4.1.1.7"} | {f"1.2.840.10008.5.1.4.1.1.7.{i}" for i in range(1, 5)}
 DICOMDIR = "1.2.840.10008.1.3.10"
 IMAGE_CLASSES = {CT, NM, PT, *SECONDARY, "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.6.1"}
-SINGLE_PHOTON = ("TC99M", "99MTC", "LU177", "177LU", "IN111", "111IN", "I123", "123I", "I131", "131I",
-                 "TL201", "201TL", "GA67", "67GA", "SM153", "153SM", "TECHNETIUM", "LUTETIUM", "INDIUM",
-                 "THALLIUM", "SAMARIUM")  # fmt: skip
-POSITRON = ("F18", "18F", "GA68", "68GA", "C11", "11C", "N13", "13N", "RB82", "82RB", "ZR89", "89ZR",
-            "CU64", "64CU", "I124", "124I", "FLUORINE", "ZIRCONIUM", "RUBIDIUM")  # fmt: skip
+# what a text says when only letters and digits are left of it: symbol or name, mass before or after
+SINGLE_PHOTON = (("TC", "99M", "TECHNETIUM"), ("LU", "177", "LUTETIUM"), ("IN", "111", "INDIUM"), ("I", "123", "IODINE"),
+                 ("I", "131", "IODINE"), ("TL", "201", "THALLIUM"), ("GA", "67", "GALLIUM"),
+                 ("SM", "153", "SAMARIUM"))  # fmt: skip
+POSITRON = (("F", "18", "FLUORINE"), ("GA", "68", "GALLIUM"), ("C", "11", "CARBON"), ("N", "13", "NITROGEN"),
+            ("RB", "82", "RUBIDIUM"), ("ZR", "89", "ZIRCONIUM"), ("CU", "64", "COPPER"),
+            ("I", "124", "IODINE"))  # fmt: skip
+# named without a mass these have one emitter that is in use
+ALONE = frozenset(
+    {
+        "TECHNETIUM",
+        "LUTETIUM",
+        "INDIUM",
+        "THALLIUM",
+        "SAMARIUM",
+        "FLUORINE",
+        "RUBIDIUM",
+        "ZIRCONIUM",
+    }
+)
 
+# PS3.3 C.8.4.9.1.1.3; a value of a sender's own is not repeated
+KINDS_OF_NM = frozenset(
+    {
+        "STATIC",
+        "DYNAMIC",
+        "GATED",
+        "WHOLE BODY",
+        "TOMO",
+        "GATED TOMO",
+        "RECON TOMO",
+        "RECON GATED TOMO",
+        "NONE",
+    }
+) | {"none"}
 HELD = {
     "secondary_capture": "This is a secondary capture, which may show names in the picture; ask for the original NM object.",
     "burned_in": "The file says that text is burned into the picture; it never reaches a reader.",
@@ -89,6 +121,8 @@ def odd_pixels(ds: Dataset) -> str:
         return f"{bits} bits"
     if int(ds.get("HighBit", stored - 1)) != stored - 1:
         return "high bit"
+    if text_of(ds, "PhotometricInterpretation") and not listed(ds, "PhotometricInterpretation"):
+        return "photometric form"
     slope = ds.get("RescaleSlope")
     if slope is not None and not (abs(float(slope)) > 0 and abs(float(slope)) < 1e30):
         return "rescale slope"
@@ -101,17 +135,23 @@ def of_nuclear(kinds: list[str]) -> Verdict:
         return Verdict("SPECT", "SPECT")
     if kind in ("WHOLE BODY", "STATIC"):
         return Verdict("WB", "WB")
-    return held("not_a_volume", kind=kind.lower())
+    return held("not_a_volume", kind=kind.lower() if kind in KINDS_OF_NM else "another kind")
 
 
 def of_pt(ds: Dataset) -> Verdict:
     """PET and SPECT of the PT class are told apart by the radionuclide; undecided stays PT."""
     texts = nuclide_texts(ds)
-    if any(name in text for text in texts for name in SINGLE_PHOTON):
-        return Verdict("SPECT", "SPECT")
-    if any(name in text for text in texts for name in POSITRON):
-        return Verdict("SPECT", "PET")
+    for label, nuclides in (("SPECT", SINGLE_PHOTON), ("PET", POSITRON)):
+        if any(spelling in text for text in texts for n in nuclides for spelling in spellings(*n)):
+            return Verdict("SPECT", label)
     return Verdict("SPECT", "PT")
+
+
+@lru_cache(maxsize=32)
+def spellings(symbol: str, mass: str, name: str) -> tuple[str, ...]:
+    """Ways to write a nuclide without spaces and signs."""
+    with_mass = (symbol + mass, mass + symbol, name + mass, mass + name)
+    return (*with_mass, name) if name in ALONE else with_mass
 
 
 def nuclide_texts(ds: Dataset) -> list[str]:

@@ -1,5 +1,6 @@
 """Where a file belongs: the exam of its study or shelf and of its patient, and the series in that exam."""
 
+import itertools
 from datetime import date
 from typing import Any
 
@@ -12,7 +13,9 @@ from portal.archive.classify import NM
 from portal.archive.context import Context
 from portal.archive.decode import LITTLE_ENDIAN
 from portal.archive.deidentify import shifted
+from portal.archive.geometry import is_alike
 from portal.archive.models import Exam, Identity, Series
+from portal.archive.recent import Recent
 
 
 def free_uid(model: type[Model], key: bytes, source: str) -> str:
@@ -34,8 +37,14 @@ def within_reach(context: Context, mapped_uid: str) -> QuerySet[Exam]:
     return found if context.study_key else found.filter(importer=context.actor)
 
 
-def exam_of(context: Context, answer: dict[str, Any]) -> Exam:
+def exam_of(context: Context, answer: dict[str, Any], recent: Recent) -> Exam:
     """The patient's exam in this study or on this shelf, made when it is the first."""
+    source, is_synthetic = answer["source"], answer["facts"]["SyntheticData"] == "YES"
+    place = (source["StudyInstanceUID"], person_of(context, source), is_synthetic)
+    return recent.exam(place, lambda: found_exam(context, answer))
+
+
+def found_exam(context: Context, answer: dict[str, Any]) -> Exam:
     source = answer["source"]
     known = within_reach(context, uids.archive_uid(context.key, source["StudyInstanceUID"]))
     person, is_synthetic = person_of(context, source), answer["facts"]["SyntheticData"] == "YES"
@@ -98,20 +107,43 @@ def series_name(answer: dict[str, Any]) -> str:
     return source["SeriesInstanceUID"] + ("|" + held if held else "")
 
 
-def series_of(context: Context, answer: dict[str, Any], exam: Exam) -> Series:
-    mapped = uids.archive_uid(context.key, series_name(answer))
-    known = Series.objects.filter(exam=exam, mapped_uid=mapped, role=answer["role"])
-    return known.order_by("pk").first() or new_series(context, answer, exam)
+def series_of(context: Context, answer: dict[str, Any], exam: Exam, recent: Recent) -> Series:
+    """The series of this name in the exam; slices of another orientation are a series of their own beside it."""
+    name, turned = series_name(answer), orientation_of(answer)
+
+    def find() -> Series:
+        for number in itertools.count():
+            called = f"{name}|turned{number}" if number else name
+            mapped = uids.archive_uid(context.key, called)
+            known = Series.objects.filter(exam=exam, mapped_uid=mapped, role=answer["role"])
+            found = known.select_related("exam").order_by("pk").first()
+            if found is None:
+                return new_series(context, answer, exam, called)
+            if not turned or is_alike(turned, first_orientation(found)):
+                return found
+        raise AssertionError("unreachable")
+
+    return recent.one_series((exam.pk, name, answer["role"], turned), find)
 
 
-def new_series(context: Context, answer: dict[str, Any], exam: Exam) -> Series:
-    reference = answer["source"]["FrameOfReferenceUID"]
-    reason, name = answer["reason_code"], series_name(answer)
+def orientation_of(answer: dict[str, Any]) -> tuple[float, ...]:
+    """Directions of rows and columns of a slice; () where it is none."""
+    return tuple(answer["plane"][1]) if "plane" in answer else ()
+
+
+def first_orientation(series: Series) -> tuple[float, ...]:
+    headers = series.instances.order_by("pk").values_list("header", flat=True)
+    return orientation_of(headers.first() or {})
+
+
+def new_series(context: Context, answer: dict[str, Any], exam: Exam, name: str) -> Series:
+    reference, reason = answer["source"]["FrameOfReferenceUID"], answer["reason_code"]
     geometry = answer.get("geometry") or {}
     return Series.objects.create(
         exam=exam,
         uid=free_uid(Series, context.key, name),
         mapped_uid=uids.archive_uid(context.key, name),
+        sender_uid=uids.archive_uid(context.key, answer["source"]["SeriesInstanceUID"]),
         role=answer["role"],
         label=answer["label"][:8],
         state=Series.State.HELD if reason else Series.State.READY,

@@ -2,15 +2,20 @@
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models import ProtectedError
+from django.db.models.deletion import Collector
 
 from portal.accounts.models import User
-from portal.archive.models import Exam, Series
+from portal.archive import copies, packs
+from portal.archive.models import Exam, Identity, Instance, Series, SourceUid
 from portal.archive.refusals import Refusal
+from portal.archive.remote import DicomwebServer
 from portal.archive.settle import basis_of, settle
 from portal.audit.trail import record
 from portal.errors import Conflict, Invalid
 
+REFERRED_TO = "A lesion, an outline or a read refers to this series; it cannot be removed."
 RELEASABLE = frozenset({"geometry_to_confirm", "patient_conflict"})
 
 
@@ -33,6 +38,54 @@ def release(series: Series, *, reason: str, actor: User, study: str) -> Series:
             actor=f"u:{actor.pk}", old=old, new={"state": series.state}, reason=reason,
         )  # fmt: skip
     return series
+
+
+def remove(series: Series, *, reason: str, actor: User, study: str) -> None:
+    """Take a series out of the archive for good; refused while a lesion, ROI or read refers to it."""
+    if len(reason.strip()) < 10:
+        raise Invalid("Say in at least 10 characters why the series is removed.", field="reason")
+    bring_down(series)
+    folder = series.folder
+    try:
+        with transaction.atomic():
+            record(
+                "series.remove", obj=f"series:{series.pk}", study=study, role="coordinator",
+                actor=f"u:{actor.pk}", reason=reason,
+                old={"uid": series.uid, "digest": series.digest, "images": series.n_frames},
+            )  # fmt: skip
+            forget(series)
+            transaction.on_commit(lambda: packs.drop(folder))
+    except ProtectedError as error:
+        raise Conflict(REFERRED_TO) from error
+
+
+def forget(series: Series) -> None:
+    """The rows of a series, and of its exam and person once nothing else is left of it."""
+    images = Instance.objects.filter(series=series)
+    SourceUid.objects.filter(archive_uid__in=images.values("uid")).delete()
+    images.delete()
+    exam = series.exam
+    series.delete()
+    if not Series.objects.filter(exam=exam).exists():
+        Identity.objects.filter(exam=exam).delete()
+        exam.delete()
+
+
+def bring_down(series: Series) -> None:
+    """A remote store is asked for the deletion first: while it does not answer, nothing is removed."""
+    copy = copies.copy_of(series)
+    if copy is not None and not is_referred_to(series):
+        DicomwebServer(copies.as_reached(copy)).ask_to_delete(copies.known(series))
+
+
+def is_referred_to(series: Series) -> bool:
+    """Would the database refuse the removal? Asked without changing anything."""
+    collector = Collector(using=DEFAULT_DB_ALIAS)
+    try:
+        collector.collect(Series.objects.filter(pk=series.pk))
+    except ProtectedError as error:
+        return any(not isinstance(row, Instance) for row in error.protected_objects)
+    return False
 
 
 def file_exam(

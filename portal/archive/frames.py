@@ -1,9 +1,9 @@
 """Frames of a view: which image an address means, and its bytes in the form that is accepted."""
 
-import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
 
@@ -61,44 +61,64 @@ def location(instance: Instance, series: Series) -> Location:
     )
 
 
-def frame_numbers(text: str) -> list[int]:
+@lru_cache(maxsize=1024)
+def frame_numbers(text: str) -> tuple[int, ...]:
     """Numbers from 1 of a frame list; anything else is a bad request."""
     parts = text.split(",")
     if not all(p.isascii() and p.isdigit() and len(p) <= MAX_DIGITS and int(p) > 0 for p in parts):
         raise BadRequest("A frame list holds whole numbers from 1, separated by commas.")
-    return [int(p) for p in parts]
+    return tuple(int(p) for p in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An answer with frames: status, headers, body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
 
 
 def serve(
     request: HttpRequest, view: View, *, study: str, series: str, instance: str, frames: str
 ) -> HttpResponse:
     """WADO-RS frames of one instance of the view; what the view does not hold is the same 404."""
+    found = sent(
+        view, (study, series, instance), frames, accept=request.headers.get("Accept", ""),
+        known=request.headers.get("If-None-Match", ""),
+    )  # fmt: skip
+    return HttpResponse(found.body, status=found.status, headers=found.headers)
+
+
+def sent(view: View, uids: tuple[str, str, str], frames: str, *, accept: str, known: str) -> Sent:
+    """The same without a request: the accepted forms, and the ETag that the caller holds."""
     numbers = frame_numbers(frames)
-    place = view.places.get((study, series, instance))
+    place = view.places.get(uids)
     if place is None or max(numbers) > len(place.native):
         raise NotFound(NO_SUCH_IMAGE)
-    wanted = wanted_frames(request.headers.get("Accept", ""), place.syntax, bool(place.stored))
+    wanted = wanted_frames(accept, place.syntax, bool(place.stored))
     if wanted is None or (wanted.is_single and len(numbers) != 1):
         raise NotAcceptable("None of the accepted forms is offered for frames.")
-    etag = etag_of(view.name, instance, frames, wanted)
-    if request.headers.get("If-None-Match") == etag:
-        response = HttpResponse(status=304)
-    else:
-        response = body_of(place, numbers, wanted)
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, max-age=31536000, immutable"
-    response["Vary"] = "Accept, Accept-Encoding, Authorization, Cookie"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    headers = {
+        "ETag": etag_of(view.name, uids[2], frames, wanted),
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "Vary": "Accept, Accept-Encoding, Authorization, Cookie",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if known == headers["ETag"]:
+        return Sent(304, headers)
+    content_type, body = body_of(place, numbers, wanted)
+    return Sent(200, {"Content-Type": content_type, **headers}, body)
 
 
 def etag_of(name: str, instance: str, frames: str, wanted: Wanted) -> str:
     """Keyed by view, so that nothing of the source shows in it."""
     text = f"{name}|{instance}|{frames}|{wanted.syntax}|{wanted.is_single}".encode()
-    return f'"{hmac.new(archive_key(), text, hashlib.sha256).hexdigest()[:32]}"'
+    return f'"{hmac.digest(archive_key(), text, "sha256").hex()[:32]}"'
 
 
-def body_of(place: Location, numbers: Sequence[int], wanted: Wanted) -> HttpResponse:
+def body_of(place: Location, numbers: Sequence[int], wanted: Wanted) -> tuple[str, bytes]:
+    """Content type and bytes; one frame as it lies, with its multipart head and tail."""
     is_native = wanted.syntax == LITTLE_ENDIAN
     pack, extents = (packs.NATIVE, place.native) if is_native else (packs.STORED, place.stored)
     chosen = [extents[n - 1] for n in numbers]
@@ -107,9 +127,13 @@ def body_of(place: Location, numbers: Sequence[int], wanted: Wanted) -> HttpResp
     syntax = LITTLE_ENDIAN if is_native else place.syntax
     if wanted.is_single:
         content = f"application/octet-stream; transfer-syntax={syntax}"
-        return HttpResponse(packs.read(place.folder, pack, chosen[0]), content_type=content)
+        return content, packs.read(place.folder, pack, chosen[0])
     parts = [packs.read_part(place.folder, pack, e, syntax) for e in chosen]
-    closing = f"--{packs.boundary()}--\r\n".encode()
-    opened = [part[: -len(closing)] for part in parts[:-1]]
     content = f'multipart/related; type="application/octet-stream"; boundary={packs.boundary()}'
-    return HttpResponse(b"".join([*opened, parts[-1]]), content_type=content)
+    return content, parts[0] if len(parts) == 1 else joined(parts)
+
+
+def joined(parts: Sequence[bytes]) -> bytes:
+    """Several parts under one closing boundary."""
+    closing = f"--{packs.boundary()}--\r\n".encode()
+    return b"".join([*(part[: -len(closing)] for part in parts[:-1]), parts[-1]])

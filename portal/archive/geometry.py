@@ -12,6 +12,7 @@ FloatArray = npt.NDArray[np.float64]
 UNIT_TOLERANCE = 1e-3
 STEP_TOLERANCE_MM = 0.1
 SAME_PLACE_MM = 1e-3
+ORIENTATION_TOLERANCE = 1e-4
 TILT_COSINE = float(np.cos(np.deg2rad(1.0)))
 
 
@@ -64,6 +65,11 @@ def is_sound(frame: Frame) -> bool:
         abs(np.linalg.norm(r) - 1) < UNIT_TOLERANCE and abs(np.linalg.norm(c) - 1) < UNIT_TOLERANCE
     )
     return bool(unit and abs(r @ c) < UNIT_TOLERANCE and min(frame.spacing) > 0)
+
+
+def is_alike(one: Sequence[float], other: Sequence[float]) -> bool:
+    """The same directions of rows and columns, up to rounding in a header."""
+    return len(one) == len(other) and bool(np.allclose(one, other, atol=ORIENTATION_TOLERANCE))
 
 
 def normal_of(frame: Frame) -> FloatArray:
@@ -129,7 +135,7 @@ def stack_of_slices(frames: Sequence[Frame], thickness: Any) -> Stack:
         return no_volume(
             len(frames), "geometry", "The file does not say where its slices lie in the patient."
         )
-    if any(not np.allclose(f.orientation, first.orientation, atol=1e-4) for f in frames):
+    if not all(is_alike(f.orientation, first.orientation) for f in frames):
         why = "The slices have several orientations. Look at it fused on the CT and confirm it."
         return no_volume(len(frames), "geometry_to_confirm", why)
     n = normal_of(first)

@@ -10,13 +10,17 @@ from django.db import DataError, IntegrityError, transaction
 from portal.archive import packs, uids
 from portal.archive.context import Context
 from portal.archive.decode import LITTLE_ENDIAN
+from portal.archive.emission import moved_facts
 from portal.archive.exams import exam_of, series_of
-from portal.archive.models import ImportFile, Instance, Series, SourceUid
+from portal.archive.models import ImportFile, Instance, Series
 from portal.archive.packs import Spooled
+from portal.archive.recent import Recent, names_of
 from portal.archive.refusals import Refusal
 from portal.audit.chain import digest
 
 TRIES = 3
+# how often an image was compressed is no part of what it shows
+OF_ENCODING = frozenset({"LossyImageCompressionRatio", "LossyImageCompressionMethod"})
 ELSEWHERE = "This image is stored already, in another study or on another shelf; ask its importer."
 
 
@@ -30,14 +34,16 @@ class Outcome:
     series: Series | None = None
 
 
-def known_outcome(context: Context, answer: dict[str, Any]) -> Outcome | None:
+def known_outcome(context: Context, answer: dict[str, Any], recent: Recent) -> Outcome | None:
     """Already here by file digest, or by UID with the same content; another content is a conflict."""
-    file = uids.file_digest(context.key, answer["sha256"])
+    file, uid = names_of(context, answer)
+    if recent.is_new(file, uid):
+        return None
+    recent.write()
     rows = Instance.objects.select_related("series__exam")
     stored = rows.filter(file_digest=file).first()
     if stored is not None:
         return already_here(context, stored)
-    uid = uids.archive_uid(context.key, answer["source"]["SOPInstanceUID"])
     stored = rows.filter(uid=uid).first()
     if stored is None:
         return None
@@ -63,7 +69,7 @@ def content_digest(context: Context, answer: dict[str, Any]) -> str:
     """Digest of what counts: native frames and the whole archive-view header, however they were encoded."""
     source, key = answer["source"], context.key
     named = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
-    header = {k: v for k, v in answer["facts"].items() if k != "LossyImageCompressionRatio"}
+    header = {k: v for k, v in answer["facts"].items() if k not in OF_ENCODING}
     names = (
         "sop_class_uid", "pixel", "plane", "geometry", "order", "views", "slope", "intercept",
         "thickness", "unit", "windows", "acquisition",
@@ -92,7 +98,11 @@ def refuse_other_kind(context: Context, answer: dict[str, Any]) -> None:
 
 
 def store(
-    context: Context, answer: dict[str, Any], frames: Sequence[Spooled], stored: Sequence[Spooled]
+    context: Context,
+    answer: dict[str, Any],
+    frames: Sequence[Spooled],
+    stored: Sequence[Spooled],
+    recent: Recent,
 ) -> Outcome:
     """Pack the frames and write the rows of one file; to be called by the archive's one writer.
 
@@ -102,11 +112,15 @@ def store(
     for left in reversed(range(TRIES)):
         try:
             with transaction.atomic():
-                return indexed(context, answer, frames, stored)
+                found = indexed(context, answer, frames, stored, recent)
+                recent.write()
+                return found
         except DataError:
+            recent.forget()
             return refused(Refusal("header"))
         except IntegrityError:
-            known = known_outcome(context, answer)
+            recent.forget()
+            known = known_outcome(context, answer, recent)
             if known is not None:
                 return known
             if not left:
@@ -115,14 +129,21 @@ def store(
 
 
 def indexed(
-    context: Context, answer: dict[str, Any], frames: Sequence[Spooled], stored: Sequence[Spooled]
+    context: Context,
+    answer: dict[str, Any],
+    frames: Sequence[Spooled],
+    stored: Sequence[Spooled],
+    recent: Recent,
 ) -> Outcome:
-    known = known_outcome(context, answer)
+    known = known_outcome(context, answer, recent)
     if known is not None:
         return known
-    exam = exam_of(context, answer)
-    series = series_of(context, answer, exam)
-    instance_of(context, answer, series, frames, stored)
+    exam = exam_of(context, answer, recent)
+    series = series_of(context, answer, exam, recent)
+    one = instance_of(context, answer, series, frames, stored, rank=recent.next_rank(series))
+    keeps_source = settings.IDENTITIES != "none"
+    recent.add(one, answer["source"]["SOPInstanceUID"] if keeps_source else "")
+    recent.stored(*names_of(context, answer))
     if exam.has_conflict and "patient_conflict" not in series.decisions:
         conflict = Refusal("patient_conflict")
         return Outcome(ImportFile.Outcome.HELD, conflict.code, conflict.sentence, series)
@@ -142,16 +163,18 @@ def instance_of(
     series: Series,
     frames: Sequence[Spooled],
     stored: Sequence[Spooled],
+    *,
+    rank: int,
 ) -> Instance:
-    """Append the frames to the series' packs and write the row."""
+    """Append the frames to the series' packs; the row, not yet written."""
     syntax, source_uid = answer["transfer_syntax_uid"], answer["source"]["SOPInstanceUID"]
     native = pack(packs.NATIVE, canonical(answer, frames), LITTLE_ENDIAN, series)
     kept = pack(packs.STORED, canonical(answer, stored), syntax, series) if stored else []
-    instance = Instance.objects.create(
+    return Instance(
         series=series,
         uid=uids.archive_uid(context.key, source_uid),
         sop_class_uid=answer["sop_class_uid"],
-        rank=Instance.objects.filter(series=series).count() + 1,
+        rank=rank,
         n_frames=len(frames),
         is_reversed=bool(answer.get("order")) and answer["order"] != sorted(answer["order"]),
         slope=answer["slope"],
@@ -163,27 +186,38 @@ def instance_of(
         frame_digests=canonical(answer, [f[2] for f in answer["frames"]]),
         stored_digests=canonical(answer, [f[2] for f in answer["stored"]]) if stored else [],
         stored_syntax_uid=syntax if stored else "",
-        header=header_of(answer),
+        header=header_of(context, answer),
     )
-    if settings.IDENTITIES != "none":
-        SourceUid.objects.create(archive_uid=instance.uid, source_uid=source_uid)
-    return instance
 
 
-def header_of(answer: dict[str, Any]) -> dict[str, Any]:
-    """Allow-listed facts without dates (they stand shifted on the exam), and what settling needs."""
-    facts = {k: v for k, v in answer["facts"].items() if k != "dates"}
-    names = ("plane", "thickness", "values", "windows", "transfer_syntax_uid", "pixel", "unit")
-    found = {"facts": facts, **{n: answer[n] for n in names if n in answer}}
+def header_of(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
+    """Allow-listed facts with the dates moved, and what settling needs."""
+    names = (
+        "plane",
+        "thickness",
+        "values",
+        "windows",
+        "transfer_syntax_uid",
+        "pixel",
+        "unit",
+        "came",
+    )
+    weeks = uids.shift_weeks(context.key, "archive", answer["source"]["PatientID"])
+    found = {
+        "facts": moved_facts(answer["facts"], weeks, answer.get("order")),
+        **{n: answer[n] for n in names if n in answer},
+    }
     return {**found, "held": [answer["reason_code"], answer["sentence"]]}
 
 
 def pack(name: str, frames: Sequence[Spooled], syntax: str, series: Series) -> list[list[int]]:
     """Append behind what is committed, or was written before in this transaction, and note the new end."""
     column = "native_size" if name == packs.NATIVE else "stored_size"
-    after = Series.objects.values_list(column, flat=True).get(pk=series.pk)
+    after = getattr(series, column)
+    if after:
+        packs.opened(series.folder, name)  # brought back first where only a remote store has it
     folder = packs.made_folder(series.folder)
     extents = packs.append(folder, name, frames, syntax, after=after)
     if extents:
-        Series.objects.filter(pk=series.pk).update(**{column: packs.end_of(extents[-1])})
+        setattr(series, column, packs.end_of(extents[-1]))
     return [[e.offset, e.length] for e in extents]

@@ -5,27 +5,31 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import connection, connections, transaction
+from django.db import DataError, IntegrityError, connection, connections, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.archive import packs
 from portal.archive.context import Context
-from portal.archive.index import Outcome, refused, store
+from portal.archive.index import Outcome, indexed, refuse_other_kind, refused, store
 from portal.archive.models import Import, ImportFile, Series
 from portal.archive.packs import Spooled
 from portal.archive.pool import Pool, pool
+from portal.archive.recent import Recent, begin
 from portal.archive.refusals import Refusal
 from portal.archive.settle import settle
+from portal.archive.store import push_later
 from portal.archive.uids import archive_key
 from portal.archive.unpack import Entry, entries
 from portal.audit.trail import record
 
+T = TypeVar("T")
 BATCH = 64
 SKIPPED = {"not_dicom", "dicomdir"}
 
@@ -50,6 +54,8 @@ class Work:
     on_progress: Callable[[int, int], None] | None
     heard: list[dict[str, Any]] | None = None
     exam_uid: str = ""
+    batch: int = 0
+    is_folder: bool = False
 
 
 @dataclass
@@ -61,7 +67,8 @@ class Run:
     is_folder: bool
     work: Work
     done: int = 0
-    files: list[ImportFile] = field(default_factory=list)
+    is_last: bool = False
+    is_ended: bool = False
 
 
 def import_paths(
@@ -91,7 +98,7 @@ def import_paths(
     return on_own_connection(lambda: imported(context, work, door=door, warning=warning))
 
 
-def on_own_connection(work: Callable[[], Import]) -> Import:
+def on_own_connection(work: Callable[[], T]) -> T:
     """On Postgres a web request is one transaction; an import commits by itself, in a thread beside it."""
     if connection.vendor != "postgresql" or not connection.in_atomic_block:
         return work()
@@ -99,7 +106,7 @@ def on_own_connection(work: Callable[[], Import]) -> Import:
         return thread.submit(copy_context().run, closing, work).result()
 
 
-def closing(work: Callable[[], Import]) -> Import:
+def closing(work: Callable[[], T]) -> T:
     try:
         return work()
     finally:
@@ -108,30 +115,54 @@ def closing(work: Callable[[], Import]) -> Import:
 
 def imported(context: Context, work: Work, *, door: str, warning: str) -> Import:
     packs.check_free_space()
-    row = Import.objects.create(
+    row = begun(context, door=door, warning=warning)
+    if not add(row, context, work, is_whole=True):
+        return ended(row)
+    push_later()
+    return row
+
+
+def begun(context: Context, *, door: str, warning: str) -> Import:
+    return Import.objects.create(
         door=door,
         study_key=context.study_key,
         actor=context.actor,
         warning=warning,
         started_at=timezone.now(),
     )
-    run = Run(row, context, any(p.is_dir() or p.suffix == ".zip" for p in work.paths), work)
+
+
+def add(row: Import, context: Context, work: Work, *, is_whole: bool = False) -> bool:
+    """Take files into an import that has begun; True where the last batch of a whole one has ended it as well."""
+    is_folder = work.is_folder or any(p.is_dir() or p.suffix == ".zip" for p in work.paths)
+    run = Run(row, context, is_folder, work)
     with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="unpack-") as spool:
         todo = list(entries(work.paths, work.names, Path(spool)))
         for first in range(0, len(todo), BATCH):
+            run.is_last = is_whole and first + BATCH >= len(todo)
             take(run, todo[first : first + BATCH], work.workers)
             if work.on_progress:
                 work.on_progress(run.done, len(todo))
+    return run.is_ended
+
+
+def ended(row: Import) -> Import:
+    with transaction.atomic():
+        close(row)
+    push_later()
+    return row
+
+
+def close(row: Import) -> None:
     row.ended_at = timezone.now()
     row.save(update_fields=["ended_at"])
     record(
         "import.end",
         obj=f"import:{row.code}",
-        study=context.study_key,
+        study=row.study_key,
         new=counts(row),
         role="coordinator",
     )
-    return row
 
 
 def counts(row: Import) -> dict[str, int]:
@@ -153,11 +184,11 @@ def take(run: Run, batch: list[Entry], workers: int) -> None:
             heard = [one.answer for one in reads]
             write_batch(run, reads)
         except packs.DiskFull:
-            note(run, batch, [refused(Refusal("disk"))] * len(batch))
+            note_full(run, batch)
         except OSError as error:
             if not packs.is_full(error):
                 raise
-            note(run, batch, [refused(Refusal("disk"))] * len(batch))
+            note_full(run, batch)
     if run.work.heard is not None:
         run.work.heard.extend(heard)
     run.done += len(batch)
@@ -176,23 +207,89 @@ def read_batch(run: Run, batch: list[Entry], spool: Path, workers: int) -> list[
 def write_batch(run: Run, reads: list[Read]) -> None:
     """Frames on the disk first, then the rows of files, series and report in one transaction."""
     with packs.writing(), transaction.atomic(durable=True):
+        answered = answered_places(run.row, run.work.batch)
+        places = enumerate(reads, start=run.done + 1)
+        todo = {place: one for place, one in places if place not in answered}
         touched: dict[int, Series] = {}
-        outcomes = [write_one(run, one, touched) for one in reads]
+        found = written_together(run, todo, touched) or written_singly(run, todo, touched)
         for series in touched.values():
             packs.sync(series.folder)
             settle(series)
-        note(run, [one.entry for one in reads], outcomes)
+        note(run, {place: (todo[place].entry, outcome) for place, outcome in found.items()})
+        if run.is_last:
+            close(run.row)
+    run.is_ended = run.is_last
 
 
-def note(run: Run, batch: list[Entry], outcomes: list[Outcome]) -> None:
-    """One row of the report per file."""
+def written_together(
+    run: Run, todo: Mapping[int, Read], touched: dict[int, Series]
+) -> dict[int, Outcome] | None:
+    """All files of a batch with their rows in one go; None, and nothing written, where any of them is in the way."""
+    seen: dict[int, Series] = {}
+    recent = begin(run.context, [one.answer for one in todo.values()])
+    try:
+        for one in todo.values():
+            if one.answer["ok"]:
+                refuse_other_kind(run.context, one.answer)
+        with transaction.atomic():
+            found = {place: placed(run, one, seen, recent) for place, one in todo.items()}
+            recent.write()
+    except (Refusal, IntegrityError, DataError):
+        drop_new(recent)
+        return None
+    touched.update(seen)
+    return found
+
+
+def drop_new(recent: Recent) -> None:
+    """Give up the folders of series that were never written."""
+    for series in recent.series.values():
+        if not Series.objects.filter(folder=series.folder).exists():
+            packs.drop(series.folder)
+
+
+def written_singly(
+    run: Run, todo: Mapping[int, Read], touched: dict[int, Series]
+) -> dict[int, Outcome]:
+    """File by file, each in a savepoint of its own: what cannot be stored is one refusal."""
+    recent = begin(run.context, [one.answer for one in todo.values()])
+    return {place: write_one(run, one, touched, recent) for place, one in todo.items()}
+
+
+def answered_places(row: Import, batch: int) -> set[int]:
+    """Places of a numbered batch that an earlier, interrupted sending of it has answered."""
+    if not batch:
+        return set()
+    rows = ImportFile.objects.filter(source=row, batch=batch)
+    return set(rows.values_list("position", flat=True))
+
+
+def note_full(run: Run, batch: list[Entry]) -> None:
+    """None of these files could be written; a numbered batch stays unanswered, so that it can come again."""
+    if run.work.batch:
+        raise packs.disk_full()
+    full = refused(Refusal("disk"))
+    with transaction.atomic():
+        note(run, {place: (entry, full) for place, entry in enumerate(batch, start=run.done + 1)})
+
+
+def note(run: Run, outcomes: Mapping[int, tuple[Entry, Outcome]]) -> None:
+    """One row of the report per file, by its place in the batch."""
+    first = next_row(run.row)
     ImportFile.objects.bulk_create(
         ImportFile(
-            source=run.row, row=run.done + i, name=text(entry.name)[:300], size=entry.size,
-            outcome=outcome.outcome, reason_code=outcome.reason_code, sentence=outcome.sentence,
+            source=run.row, row=row, batch=run.work.batch, position=place,
+            name=text(entry.name)[:300], size=entry.size, outcome=outcome.outcome,
+            reason_code=outcome.reason_code, sentence=outcome.sentence,
         )
-        for i, (entry, outcome) in enumerate(zip(batch, outcomes, strict=True), start=1)
+        for row, (place, (entry, outcome)) in enumerate(outcomes.items(), start=first)
     )  # fmt: skip
+
+
+def next_row(source: Import) -> int:
+    """The next number of the report; the lock keeps two batches of one import apart."""
+    Import.objects.select_for_update().get(pk=source.pk)
+    return (source.files.aggregate(last=Max("row"))["last"] or 0) + 1
 
 
 def text(name: str) -> str:
@@ -230,8 +327,8 @@ def spooled(written: Path, mine: Path, extents: list[list[Any]]) -> tuple[Spoole
     return tuple(Spooled(mine, offset, length) for offset, length, _ in extents)
 
 
-def write_one(run: Run, one: Read, touched: dict[int, Series]) -> Outcome:
-    """Store one read file; what cannot be stored is one refusal and changes nothing."""
+def unread(run: Run, one: Read) -> Outcome | None:
+    """What becomes of a file that its child did not read, or that belongs to another exam than was said."""
     answer = one.answer
     if not answer["ok"]:
         skipped = answer["code"] in SKIPPED and run.is_folder or answer["code"] == "dicomdir"
@@ -239,9 +336,29 @@ def write_one(run: Run, one: Read, touched: dict[int, Series]) -> Outcome:
         return Outcome(outcome, answer["code"], answer["sentence"])
     if run.work.exam_uid not in ("", answer["source"]["StudyInstanceUID"]):
         return refused(Refusal("other_exam"))
+    return None
+
+
+def placed(run: Run, one: Read, touched: dict[int, Series], recent: Recent) -> Outcome:
+    """One file of several that are written together. Raises Refusal where it cannot be stored."""
+    outcome = unread(run, one)
+    if outcome is not None:
+        return outcome
+    stored = indexed(run.context, one.answer, one.frames, one.stored, recent)
+    if stored.series is not None:
+        touched[stored.series.pk] = stored.series
+    return stored
+
+
+def write_one(run: Run, one: Read, touched: dict[int, Series], recent: Recent) -> Outcome:
+    """Store one read file; what cannot be stored is one refusal and changes nothing."""
+    outcome = unread(run, one)
+    if outcome is not None:
+        return outcome
     try:
-        stored = store(run.context, answer, one.frames, one.stored)
+        stored = store(run.context, one.answer, one.frames, one.stored, recent)
     except Refusal as refusal:
+        recent.forget()
         return refused(refusal)
     if stored.series is not None:
         touched[stored.series.pk] = stored.series

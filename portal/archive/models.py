@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 
 from portal.accounts.models import random_code
 
@@ -47,6 +48,9 @@ class ImportFile(models.Model):
 
     source = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="files")
     row = models.PositiveIntegerField()
+    # a batch that is sent again after a lost answer is known by its number and the place in it
+    batch = models.PositiveIntegerField(default=0)
+    position = models.PositiveIntegerField()
     name = models.CharField(max_length=300)
     size = models.PositiveBigIntegerField()
     outcome = models.CharField(max_length=12, choices=Outcome)
@@ -56,7 +60,10 @@ class ImportFile(models.Model):
     class Meta:
         ordering: ClassVar = ["row"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["source", "row"], name="one_outcome_per_imported_file")
+            models.UniqueConstraint(fields=["source", "row"], name="one_outcome_per_imported_file"),
+            models.UniqueConstraint(
+                fields=["source", "batch", "position"], name="one_outcome_per_place_in_a_batch"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -85,6 +92,7 @@ class Exam(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-shifted_date", "uid"]
+        indexes: ClassVar = [models.Index(Upper("subject"), name="exam_subject_any_case")]
 
     def __str__(self) -> str:
         return self.uid
@@ -117,6 +125,8 @@ class Series(models.Model):
     exam = models.ForeignKey(Exam, on_delete=models.PROTECT, related_name="series")
     uid = models.CharField(max_length=64, unique=True)
     mapped_uid = models.CharField(max_length=64, db_index=True)
+    # what the sender's series UID maps to, where it is known: one of its series may have become several here
+    sender_uid = models.CharField(max_length=64, blank=True, db_index=True)
     role = models.CharField(max_length=5, choices=Role)
     label = models.CharField(max_length=8)
     state = models.CharField(max_length=5, choices=State, default=State.READY)
@@ -185,6 +195,84 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return self.uid
+
+
+class RemoteCopy(models.Model):
+    """A series that a remote store holds as well; the packs here are then a cache that may be emptied."""
+
+    series = models.OneToOneField(
+        Series, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    server = models.CharField(max_length=300)
+    # of the series when it was pushed: with more images since then, it must be pushed again
+    digest = models.CharField(max_length=64)
+    # image UID -> its path at the server, where that gave it other UIDs
+    addresses = models.JSONField(default=dict, blank=True)
+    pushed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "remote copies"
+
+    def __str__(self) -> str:
+        return f"copy of {self.series_id}"
+
+
+class Connection(models.Model):
+    """A PACS that an administrator has entered; its password lies in a private file."""
+
+    name = models.SlugField(max_length=40, unique=True)
+    url = models.CharField(max_length=300)
+    user = models.CharField(max_length=100, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Pull(models.Model):
+    """One series on its way from a PACS. It names source UIDs, so readers' requests cannot see the table."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        PULLING = "pulling"
+        DONE = "done"
+        INCOMPLETE = "incomplete"
+        FAILED = "failed"
+
+    connection = models.CharField(max_length=40)
+    study_key = models.CharField(max_length=40, db_index=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    study_uid = models.CharField(max_length=64, blank=True)
+    series_uid = models.CharField(max_length=64, blank=True)
+    label = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    came = models.PositiveIntegerField(default=0)
+    expected = models.PositiveIntegerField(default=0)
+    sentence = models.TextField(blank=True)
+    source = models.ForeignKey(
+        Import, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "truth_pull"
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["study_key", "actor", "connection", "series_uid"],
+                condition=Q(state__in=["waiting", "pulling"]),
+                name="one_pull_under_way_per_series",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"pull {self.pk}"
 
 
 class Identity(models.Model):

@@ -7,8 +7,8 @@ import secrets
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +34,7 @@ class Spooled:
     length: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Extent:
     """Where a frame lies in its pack, and how long it is, head and tail not counted."""
 
@@ -48,11 +48,13 @@ def boundary() -> str:
     return private_secret("boundary").hex()[:32]
 
 
+@lru_cache(maxsize=64)
 def head(syntax: str) -> bytes:
     content = f"Content-Type: application/octet-stream; transfer-syntax={syntax}"
     return f"--{boundary()}\r\n{content}\r\n\r\n".encode()
 
 
+@lru_cache(maxsize=1)
 def tail() -> bytes:
     return f"\r\n--{boundary()}--\r\n".encode()
 
@@ -87,6 +89,11 @@ def has_room() -> bool:
     settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     places = (settings.ARCHIVE_DIR, settings.DATA_DIR)
     return all(shutil.disk_usage(place).free >= limits.FREE_BYTES for place in places)
+
+
+def free_bytes() -> int:
+    settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return shutil.disk_usage(settings.ARCHIVE_DIR).free
 
 
 def check_free_space() -> None:
@@ -165,6 +172,10 @@ class OpenPack:
 
     def __init__(self, path: Path) -> None:
         self.handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with suppress(OSError):
+            os.utime(
+                path.parent
+            )  # what was not used for longest leaves the cache of a remote first
 
     def read(self, length: int, offset: int) -> bytes:
         """Through the object, not its number: the caller's reference keeps the file open meanwhile."""
@@ -180,16 +191,22 @@ class OpenPacks:
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self.kept: OrderedDict[Path, OpenPack] = OrderedDict()
+        self.kept: OrderedDict[tuple[str, str], OpenPack] = OrderedDict()
         self.lock = threading.Lock()
 
-    def of(self, path: Path) -> OpenPack:
+    def of(self, folder: str, pack: str) -> OpenPack:
         with self.lock:
-            found = self.kept.pop(path, None) or OpenPack(path)
-            self.kept[path] = found
+            found = self.kept.pop((folder, pack), None) or OpenPack(folder_of(folder) / pack)
+            self.kept[folder, pack] = found
             while len(self.kept) > self.room:
                 self.kept.popitem(last=False)
             return found
+
+    def close(self, folder: str) -> None:
+        """Let go of the packs of a folder that is given up."""
+        with self.lock:
+            for key in [k for k in self.kept if k[0] == folder]:
+                del self.kept[key]
 
     def forget(self) -> None:
         """Start anew, as a forked process must: the lock may have been held by a thread it does not have."""
@@ -200,8 +217,34 @@ open_packs = OpenPacks(256)
 os.register_at_fork(after_in_child=open_packs.forget)
 
 
+# asked for a series' folder that is not here; True when it has come
+Fetch = Callable[[str], bool]
+fetchers: list[Fetch] = []
+
+
+def fetch_with(fetch: Fetch) -> None:
+    """Tell the packs who brings back a series that lies at a remote store (called when the app is ready)."""
+    fetchers[:] = [fetch]
+
+
+def opened(folder: str, pack: str) -> OpenPack:
+    """An open pack, brought back first where only a remote store has it."""
+    try:
+        return open_packs.of(folder, pack)
+    except FileNotFoundError:
+        if not any(fetch(folder) for fetch in fetchers):
+            raise
+    return open_packs.of(folder, pack)
+
+
+def drop(folder: str) -> None:
+    """Give up the local packs of a series; who reads them just now reads on."""
+    open_packs.close(folder)
+    shutil.rmtree(folder_of(folder), ignore_errors=True)
+
+
 def read_at(folder: str, pack: str, length: int, offset: int) -> bytes:
-    return open_packs.of(folder_of(folder) / pack).read(length, offset)
+    return opened(folder, pack).read(length, offset)
 
 
 def read(folder: str, pack: str, extent: Extent) -> bytes:

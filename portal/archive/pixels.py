@@ -101,6 +101,20 @@ def volume(series: Series) -> Volume:
     )
 
 
+def slab(series: Series, first: int, last: int) -> Volume:
+    """Slices `first` to `last` of a series, counted from 0 and both included, as a volume of their own."""
+    frames = [(i, n) for i in instances_of(series) for n in range(1, i.n_frames + 1)]
+    positions = np.asarray(series.geometry["positions_mm"][first : last + 1], dtype=np.float64)
+    chosen = frames[first : last + 1]
+    return Volume(
+        pixels=np.stack([modality_values(series, instance, number) for instance, number in chosen]),
+        origin_mm=vector(positions[0]),
+        slice_spacing_mm=float(series.geometry["slice_spacing_mm"]),
+        positions_mm=positions,
+        **directions(series),
+    )
+
+
 @lru_cache(maxsize=64)
 def index_of(series_id: int, digest: str) -> dict[tuple[str, int], int]:
     """(SOP instance, frame) -> index of a series whose content has this digest."""

@@ -19,6 +19,8 @@ from django.conf import settings
 from portal.archive import limits
 from portal.archive.refusals import Refusal
 
+START_SECONDS = 60.0
+
 
 def started() -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603  our own module
@@ -36,6 +38,7 @@ class Child:
     def __init__(self) -> None:
         self.spool = tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="ingest-")
         self.files = 0
+        self.is_ready = False
         try:
             self.process = started()
         except BaseException:
@@ -51,13 +54,20 @@ class Child:
             return None
         self.files += 1
         try:
+            self.await_ready(pipe_out.fileno())
             until = time.monotonic() + limits.wall_seconds(path.stat().st_size)
             pipe_in.write(line)
             pipe_in.flush()
             text = self.line(pipe_out.fileno(), until)
-        except OSError:
+            return json.loads(text) if text.endswith(b"\n") else None
+        except (OSError, ValueError):  # gone, or it says what nobody understands
             return None
-        return json.loads(text) if text.endswith(b"\n") else None
+
+    def await_ready(self, handle: int) -> None:
+        """Wait for the child's first empty line: starting it is no part of a file's time."""
+        if not self.is_ready:
+            self.line(handle, time.monotonic() + START_SECONDS)
+            self.is_ready = True
 
     def line(self, handle: int, until: float) -> bytes:
         """The next line of the child, or what came of it by then."""
@@ -113,8 +123,9 @@ class Pool:
             self.free.put(child)
 
     def close(self) -> None:
-        for _ in range(self.size):
-            child = self.free.get()
+        """End every child; the places stay, so that a later file starts a new one."""
+        lent = [self.free.get() for _ in range(self.size)]
+        for child in lent:
             if child is not None:
                 child.end()
             self.free.put(None)

@@ -3,6 +3,9 @@
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
+
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
 from portal.archive import limits
 from portal.archive.refusals import Refusal
@@ -43,6 +46,12 @@ class Scanned:
 
     data: bytes
     transfer_syntax_uid: str
+
+
+@lru_cache(maxsize=4096)
+def is_sequence(tag: int) -> bool:
+    """An implicit element does not say so; the dictionary does, by which pydicom descends too."""
+    return dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"
 
 
 def scan(data: bytes) -> Scanned:
@@ -160,7 +169,7 @@ class Walker:
         if start + length > len(self.data):
             name = f"({group:04X},{element:04X})"
             raise Refusal("cut", tag=name, n=length, m=len(self.data) - start)
-        if vr == b"SQ":
+        if vr == b"SQ" or (not vr and is_sequence((group << 16) + element)):
             return self.open(start + length, start) if length else start
         if length > limits.MAX_ELEMENT_BYTES and group not in (0x7FE0,):
             raise Refusal("nested")

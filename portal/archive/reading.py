@@ -29,7 +29,8 @@ from portal.archive.classify import (
     is_known_class,
 )
 from portal.archive.decode import Shape, native_frames, shape_of, stored_frames
-from portal.archive.deidentify import facts, number, text_of
+from portal.archive.deidentify import facts, listed, number, text_of
+from portal.archive.emission import UNITS, emission
 from portal.archive.geometry import plane, stack_of_nm
 from portal.archive.limits import is_valid_uid
 from portal.archive.prescan import Scanned, scan
@@ -52,7 +53,7 @@ def read(path: Path, spool: Path) -> dict[str, Any]:
     scanned = scan(data)
     syntax = UID(scanned.transfer_syntax_uid)
     if not syntax.is_transfer_syntax:
-        raise Refusal("syntax", name=str(syntax))
+        raise Refusal("syntax", name=str(syntax) if is_valid_uid(syntax) else "of this file")
     ds = parsed(scanned.data)
     try:
         found = understood(ds, scanned, spool)
@@ -64,6 +65,7 @@ def read(path: Path, spool: Path) -> dict[str, Any]:
 
 def understood(ds: Dataset, scanned: Scanned, spool: Path) -> dict[str, Any]:
     """Identity, role, facts, pixels and place of a parsed data set."""
+    came = [len(ds), sum(tag.is_private for tag in ds.keys())]  # noqa: SIM118  a data set, not a mapping
     left_out = without_unreadable(ds)
     check_identity(ds)
     verdict = verdict_of(ds)
@@ -71,7 +73,8 @@ def understood(ds: Dataset, scanned: Scanned, spool: Path) -> dict[str, Any]:
         "transfer_syntax_uid": scanned.transfer_syntax_uid,
         "sop_class_uid": str(ds.SOPClassUID),
         "source": source_of(ds),
-        "facts": facts(ds),
+        "facts": {**facts(ds), "emission": emission(ds)},
+        "came": came,
         "acquisition": acquisition(ds),
         "warning": meta_warning(ds) or left_out,
         **pixels_of(ds, scanned.transfer_syntax_uid, verdict, spool),
@@ -117,7 +120,7 @@ def check_identity(ds: Dataset) -> None:
         if not is_valid_uid(value):
             raise Refusal("uid", keyword=keyword)
     if not sop or not is_known_class(sop):
-        raise Refusal("class", uid=sop or "This object")
+        raise Refusal("class", uid=sop if is_valid_uid(sop) else "This object")
     ds.SOPClassUID = sop
 
 
@@ -195,7 +198,7 @@ def pixel_module(ds: Dataset, shape: Shape) -> dict[str, Any]:
         "high_bit": int(ds.get("HighBit", stored - 1)),
         "signed": bool(int(ds.get("PixelRepresentation", 0) or 0)),
         "samples": shape.samples,
-        "photometric": text_of(ds, "PhotometricInterpretation") or "MONOCHROME2",
+        "photometric": listed(ds, "PhotometricInterpretation") or "MONOCHROME2",
     }
 
 
@@ -247,7 +250,7 @@ def with_geometry(found: dict[str, Any], ds: Dataset, verdict: Verdict) -> dict[
     found["intercept"] = number(ds.get("RescaleIntercept")) or 0.0
     found["thickness"] = number(ds.get("SliceThickness"))
     found["windows"] = windows(ds)
-    found["unit"] = "HU" if found["sop_class_uid"] == CT else (text_of(ds, "Units")[:8] or "CNTS")
+    found["unit"] = "HU" if found["sop_class_uid"] == CT else unit_of(ds)
     if verdict.reason:
         return found
     if verdict.role == "WB":
@@ -263,6 +266,11 @@ def with_geometry(found: dict[str, Any], ds: Dataset, verdict: Verdict) -> dict[
         return found
     found["plane"] = [list(frame.position), list(frame.orientation), list(frame.spacing)]
     return found
+
+
+def unit_of(ds: Dataset) -> str:
+    """A unit of the standard; counts where nothing is said, NONE where it is no unit."""
+    return (UNITS(ds, "Units") or ["NONE"])[0] if text_of(ds, "Units") else "CNTS"
 
 
 def with_nm_stack(found: dict[str, Any], ds: Dataset) -> dict[str, Any]:

@@ -20,6 +20,13 @@ SAME = {
     "high_bit": "bits", "signed": "sign", "samples": "samples", "photometric": "photometric form",
 }  # fmt: skip
 
+DEEP = (Series.Role.CT, Series.Role.SPECT)
+LARGEST_PART = (
+    "The slices have several orientations; {n} of {m} were left out of this volume. "
+    "Look at it fused on the CT and confirm it."
+)
+SMALLER_PART = "These slices lie in another orientation than most of their series, so they are no part of its volume."
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -31,6 +38,23 @@ class Doubt:
 
 
 def settle(series: Series) -> None:
+    """Put a series in order, and with it the slices of its sender's series that lie in another orientation."""
+    with transaction.atomic():
+        settle_one(series)
+        for other in turned(series):
+            settle_one(other)
+
+
+def turned(series: Series) -> list[Series]:
+    """Other stacks of the same series of the sender: slices of unlike orientation are no one volume."""
+    if not series.sender_uid or series.role not in DEEP:
+        return []
+    same = Series.objects.filter(exam=series.exam, sender_uid=series.sender_uid, role=series.role)
+    others = same.exclude(pk=series.pk).select_related("exam").order_by("pk")
+    return [s for s in others if is_stack(s, list(s.instances.all()))]
+
+
+def settle_one(series: Series) -> None:
     """Sort the instances of a series along its normal and decide whether it is a volume."""
     with transaction.atomic():
         instances = list(Instance.objects.filter(series=series).order_by("pk"))
@@ -43,8 +67,9 @@ def settle(series: Series) -> None:
 
 
 def is_stack(series: Series, instances: list[Instance]) -> bool:
-    is_volume_role = series.role in (Series.Role.CT, Series.Role.SPECT)
-    return is_volume_role and all(i.sop_class_uid != NM and "plane" in i.header for i in instances)
+    return series.role in DEEP and all(
+        i.sop_class_uid != NM and "plane" in i.header for i in instances
+    )
 
 
 def frame_of(instance: Instance) -> Frame:
@@ -79,7 +104,21 @@ def doubts(series: Series, instances: list[Instance], stack: Stack | None) -> It
     if odd:
         why = f"the slices differ in {' and '.join(odd)}"
         yield Doubt("pixel_encoding", HELD["pixel_encoding"].format(why=why))
-    if stack is not None and stack.problem:
+    if stack is not None:
+        yield from doubts_of_stack(series, len(instances), stack, shape)
+
+
+def doubts_of_stack(series: Series, n: int, stack: Stack, shape: str) -> Iterator[Doubt]:
+    """Of several orientations the one with most slices is the volume, once somebody has seen it; others are not."""
+    sizes = {other.pk: other.instances.count() for other in turned(series)}
+    if any((size, -pk) > (n, -series.pk) for pk, size in sizes.items()):
+        yield Doubt("geometry", SMALLER_PART)
+    elif sizes and stack.problem != "geometry":
+        left_out = sum(sizes.values())
+        words = LARGEST_PART.format(n=left_out, m=n + left_out)
+        basis = digest([shape, sorted(sizes.items())])
+        yield Doubt("geometry_to_confirm", f"{words} {stack.sentence}".strip(), basis)
+    elif stack.problem:
         yield Doubt(stack.problem, stack.sentence, shape)
 
 
@@ -96,7 +135,7 @@ def differences(instances: list[Instance]) -> list[str]:
 
 def decide(series: Series, found: list[Doubt]) -> None:
     """Held by the first doubt that no coordinator has decided on as it now stands."""
-    has_depth = series.role in (Series.Role.CT, Series.Role.SPECT)
+    has_depth = series.role in DEEP
     open_ = [d for d in found if not d.basis or series.decisions.get(d.code) != d.basis]
     first = open_[0] if open_ else Doubt("", "")
     series.state = Series.State.HELD if open_ else Series.State.READY

@@ -1,6 +1,7 @@
 """Files to be read: a sorted walk over files, folders and zips; nothing outside is followed."""
 
 import lzma
+import re
 import stat
 import tempfile
 import zipfile
@@ -12,6 +13,8 @@ from pathlib import Path, PurePosixPath
 from portal.archive import limits
 
 CHUNK = 2**20
+# names that some systems open as a device, whatever follows the point
+DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 DAMAGED = (
     zlib.error,
     lzma.LZMAError,
@@ -57,7 +60,7 @@ def is_zip(path: Path) -> bool:
 
 
 def is_unsafe(info: zipfile.ZipInfo) -> bool:
-    name = info.filename.replace("\\", "/")
+    name = info.orig_filename.replace("\\", "/")  # as it stands in the archive, beyond a NUL too
     parts = PurePosixPath(name).parts
     is_link = stat.S_ISLNK(info.external_attr >> 16)
     return (
@@ -66,6 +69,7 @@ def is_unsafe(info: zipfile.ZipInfo) -> bool:
         or ".." in parts
         or "\0" in name
         or (len(name) > 1 and name[1] == ":")
+        or any(DEVICE.fullmatch(part) for part in parts)
     )
 
 

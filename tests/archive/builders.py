@@ -53,3 +53,30 @@ def fingerprint(series: Series) -> tuple[object, ...]:
     series = Series.objects.get(pk=series.pk)
     images = series.instances.order_by("rank").values_list("uid", "rank", "content_digest")
     return (series.digest, series.state, series.n_frames, str(series.geometry), tuple(images))
+
+
+PET = "1.2.840.10008.5.1.4.1.1.128"
+
+
+def pet(folder: Path, *, n: int = 3, who: Subject | None = None) -> list[Path]:
+    """Slices of the PET class with a fluorine tracer, at the places of the CT slices."""
+    paths = slices(folder, n=n, who=who, series="2.25.72")
+    for path in paths:
+        change(path, into_pet)
+    return paths
+
+
+def into_pet(ds: pydicom.Dataset) -> None:
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = PET
+    ds.Modality, ds.Units, ds.SeriesType = "PT", "BQML", ["WHOLE BODY", "IMAGE"]
+    ds.RescaleIntercept = 0
+    for keyword in ("RescaleType", "PixelPaddingValue", "WindowCenter", "WindowWidth"):
+        delattr(ds, keyword)
+    drug, code = pydicom.Dataset(), pydicom.Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = (
+        "77004003",
+        "SCT",
+        "^18^Fluorine",
+    )
+    drug.RadionuclideCodeSequence = [code]
+    ds.RadiopharmaceuticalInformationSequence = [drug]

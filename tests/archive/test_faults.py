@@ -62,7 +62,7 @@ def test_packs_read_long_ago_are_closed(tmp_path):
         (tmp_path / str(k)).write_bytes(b"frame")
     before = open_files()
     for k in range(40):
-        assert some.of(tmp_path / str(k)).read(5, 0) == b"frame"
+        assert some.of(str(tmp_path), str(k)).read(5, 0) == b"frame"
         assert open_files() <= before + 3
     some.forget()
     assert open_files() == before
@@ -72,8 +72,8 @@ def test_a_pack_is_never_closed_under_its_reader(tmp_path):
     some = packs.OpenPacks(1)
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(name.encode())
-    mine = some.of(tmp_path / "a")
-    some.of(tmp_path / "b")
+    mine = some.of(str(tmp_path), "a")
+    some.of(str(tmp_path), "b")
     assert mine.read(1, 0) == b"a"
 
 
@@ -85,7 +85,7 @@ def test_many_threads_read_more_packs_than_are_kept_open(tmp_path):
     def read(seed: int) -> None:
         for k in range(200):
             which = (seed + 3 * k) % 8
-            if some.of(tmp_path / str(which)).read(10, 0) != bytes([which]) * 10:
+            if some.of(str(tmp_path), str(which)).read(10, 0) != bytes([which]) * 10:
                 wrong.append(which)
 
     threads = [threading.Thread(target=read, args=(k,)) for k in range(6)]
@@ -176,8 +176,8 @@ def test_a_child_that_cannot_start_gives_its_place_back(tmp_path, monkeypatch):
 
 
 def stand_in(monkeypatch, program: str) -> None:
-    """Children that run another program: the pool must bear with whatever they do."""
-    good = subprocess.Popen
+    """Children that say they are ready, then run another program: the pool must bear with whatever they do."""
+    good, program = subprocess.Popen, f"print(flush=True); {program}"
     monkeypatch.setattr(
         subprocess, "Popen", lambda _, **more: good([sys.executable, "-c", program], **more)
     )
@@ -232,6 +232,18 @@ def test_a_child_is_replaced_after_its_share_of_files(tmp_path, monkeypatch):
     assert seen[1] is not None
     assert seen[2] is None
     small.close()
+
+
+def test_closing_a_pool_ends_every_child_and_keeps_its_places(tmp_path):
+    both, path = Pool(2), slices(tmp_path, n=1)[0]
+    with both.reading(path), both.reading(path):
+        pass
+    processes = [child.process for child in both.free.queue]
+    both.close()
+    assert [p.returncode is None for p in processes] == [False, False]
+    with both.reading(path) as (answer, _):
+        assert answer["ok"]
+    both.close()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.conf import settings
 
 from portal.archive.ingest import counts
 from portal.archive.models import ImportFile, Instance
@@ -102,6 +103,9 @@ TABLE: dict[str, tuple[Spoil, int, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.promise("H2")
+@pytest.mark.promise("H4")
+@pytest.mark.promise("H5")
 @pytest.mark.parametrize("name", TABLE)
 def test_bad_input_is_refused_with_its_sentence_and_code(tmp_path, name):
     spoil, reason, sentence = TABLE[name]
@@ -198,3 +202,41 @@ def test_an_import_killed_three_times_ends_with_every_image_once(tmp_path):
         "checked": 400,
         "damaged": [],
     }
+
+
+@pytest.mark.django_db
+@pytest.mark.promise("S7")
+@pytest.mark.promise("X5")
+@pytest.mark.parametrize(
+    "content",
+    [b"<html><script>alert(1)</script></html>", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+     b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><x>&a;</x>"],
+    ids=["html", "svg", "xml"],
+)  # fmt: skip
+def test_an_uploaded_page_is_refused_and_kept_nowhere(tmp_path, content):
+    path = tmp_path / "page.dcm"
+    path.write_bytes(content)
+    row = take(path)
+    assert [f.outcome for f in row.files.all()] == ["refused"]
+    stored = [p for p in settings.ARCHIVE_DIR.rglob("*") if p.is_file()]
+    assert not any(content in p.read_bytes() for p in stored)
+
+
+@pytest.mark.django_db
+@pytest.mark.promise("H8")
+def test_a_directory_index_opens_nothing_that_it_names(tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("metastasis")
+    path = slices(tmp_path / "a", n=1)[0]
+
+    def into_index(ds):
+        ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = "1.2.840.10008.1.3.10"
+        ds.add_new(0x00041500, "LO", "../secret.txt")
+
+    change(path, into_index)
+    row = take(path)
+    file = row.files.get()
+    assert (file.outcome, file.sentence) == (
+        "skipped", "DICOMDIR is only an index; the images are imported from their own files.",
+    )  # fmt: skip
+    assert "metastasis" not in str(list(row.files.values()))

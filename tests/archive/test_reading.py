@@ -10,8 +10,6 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from portal.archive.classify import CT, NM, PT, classify
-from portal.archive.deidentify import shifted
-from portal.archive.limits import is_valid_uid
 from portal.archive.models import Series
 from portal.archive.reading import read
 from portal.archive.refusals import Refusal
@@ -133,17 +131,6 @@ def test_an_unreadable_value_is_left_out_with_a_warning(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "valid"),
-    [
-        ("1.2.3", True), ("2.25.0", True), ("1" * 64, True), ("1" * 65, False), ("", False), ("1.2.²", False),
-        ("1.٣", False), ("1..2", False), (".1", False), ("1.", False), ("1.2\n", False), ("../1", False),
-    ],
-)  # fmt: skip
-def test_a_uid_is_ascii_digits_and_dots(text, valid):
-    assert is_valid_uid(text) is valid
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("weight", "kept"), [("71.4", 71), ("71.6", 72), ("0", None), ("9000", None)]
@@ -220,14 +207,3 @@ def test_what_never_enters_a_case_is_held_with_its_reason(reason):
     found = classify(image(**{"SOPClassUID": CT, **HOLDS[reason]}))
     assert (found.reason, found.role) == (reason, "OTHER")
     assert found.sentence
-
-
-@pytest.mark.parametrize(
-    ("day", "weeks", "moved"),
-    [
-        ("20190304", 1, "20190225"), ("2019.03.04", 52, "20180305"), ("10000101", 1, "09991225"),
-        ("00010101", 1, ""), ("20190230", 1, ""), ("2019", 1, ""), ("2019030²", 1, ""), ("", 1, ""),
-    ],
-)  # fmt: skip
-def test_dates_move_back_by_whole_weeks_or_are_dropped(day, weeks, moved):
-    assert shifted(day, weeks) == moved

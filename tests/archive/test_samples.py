@@ -12,7 +12,7 @@ import pytest
 from portal.archive.models import Series
 from portal.archive.reading import read
 from portal.archive.refusals import Refusal
-from tests.archive.builders import slices, take
+from tests.archive.builders import person, slices, take
 from tests.archive.test_import import SHARED, needs_shared
 
 BOUNDS = {
@@ -157,3 +157,18 @@ def test_an_import_keeps_no_batch_in_memory(tmp_path):
     assert done.returncode == 0, done.stderr[-1500:]
     ready, grown = map(int, done.stdout.split())
     assert (ready, grown < 32) == (40, True), f"grew by {grown} MiB"
+
+
+@pytest.mark.slow
+def test_ten_thousand_files_in_one_import_do_not_pile_up(tmp_path):
+    """100 exams of 100 slices: every file has its row, and the importing process stays small."""
+    for exam in range(100):
+        who = person(f"SYN{exam:04d}", f"2.25.9{exam:04d}")
+        slices(tmp_path / "in" / f"{exam:03d}", n=100, who=who, series=f"2.25.8{exam:04d}")
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path / "in")], capture_output=True, text=True, check=False,
+        cwd=Path(__file__).parents[2], env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": "/usr/bin"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-1500:]
+    ready, grown = map(int, done.stdout.split())
+    assert (ready, grown < 64) == (10_000, True), f"grew by {grown} MiB"

@@ -7,6 +7,7 @@ from portal.archive.ingest import import_paths
 from portal.archive.models import Exam, ImportFile, Instance, Series
 from portal.archive.pixels import volume
 from portal.archive.settle import settle
+from portal.archive.verify import damaged
 from portal.errors import Conflict
 from tests.archive.builders import change, fingerprint, person, report, slices, take
 from tests.cohort import NOW, make_user
@@ -106,6 +107,28 @@ def test_synthetic_and_real_images_never_share_an_exam(tmp_path, stored):
         change(path, lambda ds: delattr(ds, "SyntheticData"))
     take(*paths, study_key="bone")
     assert sorted(Exam.objects.values_list("is_synthetic", flat=True)) == [False, True]
+
+
+def test_one_image_in_the_way_of_a_batch_costs_that_image_only(tmp_path, settings):
+    paths = slices(tmp_path / "a", n=5)
+    change(paths[2], lambda ds: delattr(ds, "SyntheticData"))
+    row = take(*paths, study_key="bone", expects_synthetic=True)
+    assert report(row) == ["ready", "ready", "synthetic", "ready", "ready"]
+    folders = {p.name for p in settings.ARCHIVE_DIR.glob("*/*") if p.is_dir()}
+    assert Series.objects.get().folder in folders
+    assert Instance.objects.count() == 4
+    assert damaged().uids == ()
+
+
+def test_the_same_image_twice_in_one_batch_is_stored_once(tmp_path):
+    paths = slices(tmp_path / "a", n=3)
+    other = slices(tmp_path / "b", n=1)
+    change(other[0], lambda ds: setattr(ds, "PixelData", b"\1\0" * 30))
+    row = take(paths[0], paths[0], other[0], *paths[1:], study_key="bone")
+    assert report(row) == ["ready", "already here", "conflict", "ready", "ready"]
+    one = Series.objects.get()
+    assert volume(one).pixels[:, 0, 0].tolist() == [0, 10, 20]
+    assert damaged().uids == ()
 
 
 PIXELS = {

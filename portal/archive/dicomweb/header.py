@@ -8,7 +8,7 @@ from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from portal.archive.classify import CT, NM
+from portal.archive.classify import CT, NM, PT
 from portal.archive.deidentify import METHOD, OPTIONS
 from portal.archive.frames import Location, location
 from portal.archive.models import Exam, Instance, Series
@@ -20,10 +20,25 @@ NUMBERS = ("SliceThickness", "KVP", "ReconstructionDiameter", "GantryDetectorTil
            "XRayTubeCurrent", "Exposure")  # fmt: skip
 PIXELS = ("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "Rows", "Columns",
           "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue",
-          "LossyImageCompression", "LossyImageCompressionRatio")  # fmt: skip
-ARCHIVE_ONLY = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions")
+          "PixelPaddingRangeLimit", "LossyImageCompression", "LossyImageCompressionRatio",
+          "LossyImageCompressionMethod")  # fmt: skip
+DEVICE = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions")
+KERNELS = ("FilterType", "ConvolutionKernel")
+BODY = ("PatientWeight", "PatientSize")
+DAYS = ("SeriesDate", "AcquisitionDate", "ContentDate")
+TIMES = ("SeriesTime", "AcquisitionTime", "ContentTime")
+TRACERS, DETECTORS = "RadiopharmaceuticalInformationSequence", "DetectorInformationSequence"
+# their standard calls for these also where nothing is known
+CALLED_FOR = {
+    NM: ("EnergyWindowInformationSequence", "PatientOrientationCodeSequence",
+         "PatientGantryRelationshipCodeSequence", "CountsAccumulated"),
+    PT: ("PatientOrientationCodeSequence", "PatientGantryRelationshipCodeSequence"),
+}  # fmt: skip
+# written with the frames that they describe
+BY_FRAME = (DETECTORS, "EnergyWindowVector", "DetectorVector", "RotationVector")
 EMPTY = ("PatientBirthDate", "AccessionNumber", "ReferringPhysicianName", "StudyID")
 NUMBER_OF = {"CT": 1, "SPECT": 2, "PET": 2, "WB": 3}
+OTHER_NUMBER = 9
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,13 @@ class Names:
     patient: str
     weeks: int
     is_case: bool
+    # tells two ways of naming apart that differ in images only
+    mark: str = ""
+
+
+def archive_names(exam: Exam) -> Names:
+    """The archive view: its own UIDs, subject codes and dates."""
+    return Names(str, exam.subject, 0, is_case=False)
 
 
 @dataclass(frozen=True)
@@ -71,16 +93,19 @@ def value(elements: Elements, keyword: str, default: Any = None) -> Any:
     return values[0] if values else default
 
 
-def images(chosen: Iterable[Series], names: Callable[[Exam], Names]) -> list[Image]:
-    """Every instance of the allow-listed series under the names of the view."""
+def images(
+    chosen: Iterable[Series], names: Callable[[Exam], Names], *, only: str = ""
+) -> list[Image]:
+    """Every instance of the allow-listed series under the names of the view, or the one of this UID."""
     found = []
     for series in chosen:
         called = names(series.exam)
         exam, own = called.uid(series.exam.uid), called.uid(series.uid)
-        rows = Instance.objects.filter(series=series).order_by("rank").defer("frame_digests")
-        for index, instance in enumerate(rows):
+        rows = Instance.objects.filter(series=series).order_by("rank")
+        rows = rows.defer("frame_digests", "stored_digests")
+        for instance in rows.filter(uid=only) if only else rows:
             key = (exam, own, called.uid(instance.uid))
-            elements = header(instance, series, called, index)
+            elements = header(instance, series, called, instance.rank - 1)
             found.append(Image(key, elements, location(instance, series)))
     return found
 
@@ -89,43 +114,46 @@ def header(instance: Instance, series: Series, names: Names, index: int) -> Elem
     """What a view shows of one instance; `index` is its place in the series, from 0."""
     found: Elements = {}
     general(found, instance, series, names)
-    patient(found, instance, series.exam, names)
+    found.update(exam_header(series.exam, names))
+    acquired(found, instance, names)
     pixels(found, instance, series, names)
     if series.role == "WB":
-        planar(found, instance, series)
+        planar(found, instance)
     elif instance.sop_class_uid == NM:
         stacked(found, instance, series, names)
     else:
         placed(found, series, names, index)
+    if instance.sop_class_uid == PT:
+        put(found, "NumberOfSlices", series.n_frames)
     return dict(sorted(found.items()))
 
 
 def moved(day: date | None, weeks: int) -> str:
-    return (day - timedelta(days=7 * weeks)).strftime("%Y%m%d") if day else ""
+    """A day so many weeks earlier; '' where the calendar does not reach so far back."""
+    if day is None or day.toordinal() <= 7 * weeks:
+        return ""
+    return (day - timedelta(days=7 * weeks)).isoformat().replace("-", "")
 
 
-def modality(series: Series, instance: Instance) -> str:
-    if instance.sop_class_uid == CT:
-        return "CT"
-    if instance.sop_class_uid == NM:
-        return "NM"
-    return "PT" if series.role == "SPECT" else "OT"
+def modality_of(sop_class_uid: str, role: str) -> str:
+    """From class and role; what a sender writes is not trusted."""
+    known = {CT: "CT", NM: "NM"}.get(sop_class_uid)
+    return known or ("PT" if role == "SPECT" else "OT")
 
 
 def general(found: Elements, instance: Instance, series: Series, names: Names) -> None:
     facts = instance.header.get("facts", {})
-    put(found, "SpecificCharacterSet", "ISO_IR 192")
     put(found, "ImageType", *facts.get("ImageType", []))
     put(found, "SOPClassUID", instance.sop_class_uid)
     put(found, "SOPInstanceUID", names.uid(instance.uid))
-    put(found, "StudyInstanceUID", names.uid(series.exam.uid))
     put(found, "SeriesInstanceUID", names.uid(series.uid))
     reference = series.frame_of_reference_uid
     if reference and series.role != "WB":
         put(found, "FrameOfReferenceUID", names.uid(reference))
-    put(found, "Modality", modality(series, instance))
+        put(found, "PositionReferenceIndicator")
+    put(found, "Modality", modality_of(instance.sop_class_uid, series.role))
     put(found, "SeriesDescription", series.label)
-    put(found, "SeriesNumber", NUMBER_OF.get(series.label, 9))
+    put(found, "SeriesNumber", NUMBER_OF.get(series.label, OTHER_NUMBER))
     put(found, "InstanceNumber", instance.rank)
     put(found, "AvailableTransferSyntaxUID", *available(series, instance))
     for keyword in NUMBERS:
@@ -133,9 +161,6 @@ def general(found: Elements, instance: Instance, series: Series, names: Names) -
             put(found, keyword, facts[keyword])
     if facts.get("PatientPosition"):
         put(found, "PatientPosition", facts["PatientPosition"])
-    if not names.is_case:
-        for keyword in ARCHIVE_ONLY:
-            put(found, keyword, facts.get(keyword, ""))
 
 
 def available(series: Series, instance: Instance) -> list[str]:
@@ -143,34 +168,96 @@ def available(series: Series, instance: Instance) -> list[str]:
     return list(dict.fromkeys([*stored, "1.2.840.10008.1.2.1"]))
 
 
-def patient(found: Elements, instance: Instance, exam: Exam, names: Names) -> None:
+def archive_only(found: Elements, facts: dict[str, Any]) -> None:
+    """What no case shows: device, kernel, body, times, tracer, and whether it is synthetic."""
+    for keyword in DEVICE:
+        put(found, keyword, *str(facts.get(keyword, "")).split("\\"))
+    for keyword in KERNELS:
+        if facts.get(keyword):
+            put(found, keyword, *str(facts[keyword]).split("\\"))
+    days, times, tracers = facts.get("dates", {}), facts.get("times", {}), facts.get("emission", {})
+    rows = [
+        *((k, facts.get(k)) for k in BODY), *((k, times.get(k)) for k in TIMES),
+        ("AcquisitionDateTime", days.get("AcquisitionDateTime")), ("SyntheticData", facts.get("SyntheticData")),
+        (TRACERS, tracers.get(TRACERS)),
+    ]  # fmt: skip
+    for keyword, value in rows:
+        if value not in (None, ""):
+            put(found, keyword, *json_values(value))
+
+
+def acquired(found: Elements, instance: Instance, names: Names) -> None:
+    """When, and how NM and PT images were counted."""
     facts = instance.header.get("facts", {})
+    for keyword in DAYS:
+        if facts.get("dates", {}).get(keyword):
+            put(found, keyword, moved(read_day(facts["dates"][keyword]), names.weeks))
+    for keyword in CALLED_FOR.get(instance.sop_class_uid, ()):
+        put(found, keyword)
+    for keyword, value in facts.get("emission", {}).items():
+        if keyword not in (*BY_FRAME, TRACERS):
+            put(found, keyword, *json_values(value))
+    if not names.is_case:
+        if instance.sop_class_uid in CALLED_FOR:
+            put(found, TRACERS)
+        archive_only(found, facts)
+
+
+def read_day(text: str) -> date:
+    return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+
+
+def json_values(value: Any) -> list[Any]:
+    """Kept values as those of an element; what is kept by keyword becomes an item."""
+    values = value if isinstance(value, list) else [value]
+    return [item_of(v) if isinstance(v, dict) else v for v in values]
+
+
+def item_of(kept: dict[str, Any]) -> Elements:
+    found: Elements = {}
+    for keyword, value in kept.items():
+        put(found, keyword, *json_values(value))
+    return dict(sorted(found.items()))
+
+
+def exam_header(exam: Exam, names: Names) -> Elements:
+    """What is the same for the whole exam."""
+    found: Elements = dict(de_identified(names.is_case))
     code = names.patient or exam.subject
+    put(found, "StudyInstanceUID", names.uid(exam.uid))
     put(found, "PatientName", code)
     put(found, "PatientID", code)
-    for keyword in EMPTY:
-        put(found, keyword)
     put(found, "PatientSex", "" if names.is_case else exam.sex)
     put(found, "StudyDate", moved(exam.shifted_date, names.weeks))
     put(found, "StudyTime", "" if names.is_case else exam.time)
     if not names.is_case:
         put(found, "PatientAge", exam.age)
-        if facts.get("SyntheticData"):
-            put(found, "SyntheticData", facts["SyntheticData"])
+    return found
+
+
+@lru_cache(maxsize=2)
+def de_identified(is_case: bool) -> Elements:
+    """The same in every header; its values are shared and never changed."""
+    found: Elements = {}
+    put(found, "SpecificCharacterSet", "ISO_IR 192")
+    for keyword in EMPTY:
+        put(found, keyword)
     put(found, "PatientIdentityRemoved", "YES")
     put(found, "DeidentificationMethod", METHOD)
     put(
         found,
         "DeidentificationMethodCodeSequence",
-        *map(dcm, CASE_OPTIONS if names.is_case else OPTIONS),
+        *map(dcm, CASE_OPTIONS if is_case else OPTIONS),
     )
     put(found, "LongitudinalTemporalInformationModified", "MODIFIED")
+    return found
 
 
 def dcm(code: str) -> Elements:
     item: Elements = {}
     put(item, "CodeValue", code)
     put(item, "CodingSchemeDesignator", "DCM")
+    put(item, "CodeMeaning", OPTIONS[code])
     return item
 
 
@@ -227,16 +314,30 @@ def placed(found: Elements, series: Series, names: Names, index: int) -> None:
         put(found, "SpacingBetweenSlices", series.geometry["slice_spacing_mm"])
 
 
+def per_frame(instance: Instance, keyword: str) -> list[int]:
+    """The kept number of each frame; none where they are not one for each."""
+    numbers = instance.header.get("facts", {}).get("emission", {}).get(keyword, [])
+    return numbers if len(numbers) == instance.n_frames else []
+
+
+def detectors(instance: Instance) -> list[Elements]:
+    kept = instance.header.get("facts", {}).get("emission", {}).get(DETECTORS, [])
+    return [item_of(one) for one in kept]
+
+
 def stacked(found: Elements, instance: Instance, series: Series, names: Names) -> None:
     """RECON TOMO: one detector item with the first position, positive spacing, slices 1..N."""
     n = instance.n_frames
-    detector: Elements = {}
+    detector = next(iter(detectors(instance)), {})
     origin = series.geometry.get("origin_mm")
     if origin and orientation(series):
         put(detector, "ImagePositionPatient", *origin)
         put(detector, "ImageOrientationPatient", *orientation(series))
-    put(found, "DetectorInformationSequence", dict(sorted(detector.items())))
+    put(found, DETECTORS, dict(sorted(detector.items())))
     put(found, "NumberOfDetectors", 1)
+    for keyword in ("EnergyWindowVector", "RotationVector"):
+        if per_frame(instance, keyword):
+            put(found, keyword, *per_frame(instance, keyword))
     put(found, "SliceVector", *range(1, n + 1))
     put(found, "NumberOfSlices", n)
     put(found, "FrameIncrementPointer", "00540080")
@@ -244,9 +345,12 @@ def stacked(found: Elements, instance: Instance, series: Series, names: Names) -
         put(found, "SpacingBetweenSlices", series.geometry["slice_spacing_mm"])
 
 
-def planar(found: Elements, instance: Instance, series: Series) -> None:
+def planar(found: Elements, instance: Instance) -> None:
     """Whole body: pixels only, one view per detector."""
-    n = instance.n_frames
-    put(found, "DetectorVector", *range(1, n + 1))
-    put(found, "NumberOfDetectors", n)
-    put(found, "FrameIncrementPointer", "00540020")
+    n, items, windows = instance.n_frames, detectors(instance), per_frame(instance, "EnergyWindowVector")  # fmt: skip
+    put(found, DETECTORS, *items)
+    put(found, "DetectorVector", *(per_frame(instance, "DetectorVector") or range(1, n + 1)))
+    put(found, "NumberOfDetectors", len(items) or n)
+    if windows:
+        put(found, "EnergyWindowVector", *windows)
+    put(found, "FrameIncrementPointer", *(["00540010"] if windows else []), "00540020")

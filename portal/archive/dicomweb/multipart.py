@@ -32,8 +32,8 @@ def parameters(content_type: str) -> tuple[str, dict[str, str]]:
 class Body:
     """The bytes of a request, looked at through a small window."""
 
-    def __init__(self, read: Callable[[int], bytes], boundary: str) -> None:
-        self.read = read
+    def __init__(self, read: Callable[[int], bytes], boundary: str, most_bytes: int) -> None:
+        self.read, self.most_bytes = read, most_bytes
         self.mark = b"\r\n--" + boundary.encode("ascii", "replace")
         self.window = b"\r\n"
         self.total = 0
@@ -43,8 +43,9 @@ class Body:
         if not chunk:
             raise BadRequest(BROKEN)
         self.total += len(chunk)
-        if self.total > MOST_BYTES:
-            raise TooMuch("The request is larger than 4 GiB; send fewer images at once.")
+        if self.total > self.most_bytes:
+            most = self.most_bytes // 2**30
+            raise TooMuch(f"The request is larger than {most} GiB; send fewer images at once.")
         self.window += chunk
 
     def delimiter(self) -> int:
@@ -88,11 +89,13 @@ class Body:
         return parameters(found[0])[0] if found else ""
 
 
-def parts(read: Callable[[int], bytes], boundary: str, folder: Path) -> Iterator[Part]:
+def parts(
+    read: Callable[[int], bytes], boundary: str, folder: Path, *, most_bytes: int = MOST_BYTES
+) -> Iterator[Part]:
     """Each part under a number of ours in `folder`; what stands before and after the parts is left out."""
     if not boundary or len(boundary) > 70:
         raise BadRequest("The request names no boundary of its parts.")
-    body = Body(read, boundary)
+    body = Body(read, boundary, most_bytes)
     is_last = body.to_delimiter(None)
     number = 0
     while not is_last:

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.http import QueryDict
@@ -27,10 +28,12 @@ RETURNED = {
     "instances": ("00080016", "00080018", "00080056", "00081190", "0020000D", "0020000E", "00200013", "00280008",
                   "00280010", "00280011", "00280100"),
 }  # fmt: skip
+RETURNED_SETS = {level: frozenset(tags) for level, tags in RETURNED.items()}
 UIDS = frozenset({"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"})
 MOST, DIGITS = 1000, 9
+WILD = {"?": ".", "*": ".*"}
 TAG = re.compile(r"[0-9A-Fa-f]{8}\Z")
-DATES = re.compile(r"(\d{8})?(-)?(\d{8})?\Z")
+DATES = re.compile(r"([0-9]{8})?(-)?([0-9]{8})?\Z")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,15 @@ class Page:
     left: int
 
 
+@dataclass(frozen=True)
+class Row:
+    """What a row counts: the modalities of its exam, its series, its instances."""
+
+    kinds: tuple[str, ...]
+    n_series: int
+    n_instances: int
+
+
 def keyword_of(name: str) -> str:
     """The keyword of a keyword or an eight-digit tag; '' where it is neither."""
     if TAG.match(name):
@@ -70,7 +82,7 @@ def parse(level: str, given: QueryDict) -> Query:
         if name in ("limit", "offset", "fuzzymatching", "includefield"):
             continue
         keyword = keyword_of(name)
-        if not keyword and name[:1].isdigit():
+        if not keyword and name[:1].isdigit() and not TAG.match(name):
             raise BadRequest("A tag has eight hexadecimal digits.")
         if keyword in KEYS[level]:
             keys[keyword] = checked(keyword, str(given[name]))
@@ -125,10 +137,20 @@ def in_dates(day: str, text: str) -> bool:
     return bool(day) and (not low or low <= day) and (not high or day <= high)
 
 
-def wild(pattern: str, text: str) -> bool:
-    """`*` and `?`; everything else is literal; without case."""
-    parts = ["." if c == "?" else ".*" if c == "*" else re.escape(c) for c in pattern.casefold()]
-    return re.fullmatch("".join(parts), text.casefold(), re.DOTALL) is not None
+@lru_cache(maxsize=512)
+def pattern(asked: str) -> str:
+    """A regular expression: `*` and `?`; everything else is literal."""
+    return "".join(WILD.get(c) or re.escape(c) for c in asked)
+
+
+def wild(asked: str, text: str) -> bool:
+    """Does the text fit the pattern, without case?"""
+    return re.fullmatch(pattern(asked.casefold()), text.casefold(), re.DOTALL) is not None
+
+
+def has_letter_case(asked: str) -> bool:
+    """Plain letters, which SQL compares without case as we do."""
+    return asked.isascii() and "\\" not in asked
 
 
 def folded(text: str) -> str:
@@ -173,8 +195,13 @@ def search(images: Sequence[Image], query: Query, *, root: str) -> Page:
 
 
 def shown(row: Elements, query: Query) -> Elements:
-    wanted = set(RETURNED[query.level]) | query.fields
-    return {tag: e for tag, e in sorted(row.items()) if query.wants_all or tag in wanted}
+    return chosen_of(row, query.level, query.fields, wants_all=query.wants_all)
+
+
+def chosen_of(row: Elements, level: str, fields: frozenset[str], *, wants_all: bool) -> Elements:
+    """What a level always answers, and what was asked for in addition."""
+    wanted = RETURNED_SETS[level] | fields
+    return {tag: e for tag, e in sorted(row.items()) if wants_all or tag in wanted}
 
 
 def rows_of(images: Sequence[Image], level: str, root: str) -> list[Elements]:
@@ -184,7 +211,13 @@ def rows_of(images: Sequence[Image], level: str, root: str) -> list[Elements]:
     for image in images:
         groups.setdefault(image.key[:depth], []).append(image)
         kinds.setdefault(image.key[0], set()).add(value(image.elements, "Modality", ""))
-    rows = [row_of(g, key, level, root, sorted(kinds[key[0]])) for key, g in groups.items()]
+    rows = [
+        row_of(
+            own(g[0].elements, level), key, level, root,
+            Row(tuple(sorted(kinds[key[0]])), len({i.key[1] for i in g}), len(g)),
+        )
+        for key, g in groups.items()
+    ]  # fmt: skip
     return sorted(rows, key=order)
 
 
@@ -195,21 +228,18 @@ def order(row: Elements) -> tuple[Any, ...]:
     return (-day, uids[0], numbers[0], uids[1], numbers[1], uids[2])
 
 
-def row_of(
-    group: Sequence[Image], key: tuple[str, ...], level: str, root: str, kinds: list[str]
-) -> Elements:
-    """The first image's header, the counts of its level, and where to retrieve it."""
-    row = own(group[0].elements, level)
-    put(row, "InstanceAvailability", "ONLINE")
-    put(row, "ModalitiesInStudy", *kinds)
+def row_of(elements: Elements, key: Sequence[str], level: str, root: str, counts: Row) -> Elements:
+    """What the level has in common, its counts, and where to retrieve it."""
+    put(elements, "InstanceAvailability", "ONLINE")
+    put(elements, "ModalitiesInStudy", *counts.kinds)
     pairs = zip(LEVELS, key, strict=False)
-    put(row, "RetrieveURL", root + "".join(f"/{name}/{uid}" for name, uid in pairs))
+    put(elements, "RetrieveURL", root + "".join(f"/{name}/{uid}" for name, uid in pairs))
     if level == "studies":
-        put(row, "NumberOfStudyRelatedSeries", len({i.key[1] for i in group}))
-        put(row, "NumberOfStudyRelatedInstances", len(group))
+        put(elements, "NumberOfStudyRelatedSeries", counts.n_series)
+        put(elements, "NumberOfStudyRelatedInstances", counts.n_instances)
     if level == "series":
-        put(row, "NumberOfSeriesRelatedInstances", len(group))
-    return row
+        put(elements, "NumberOfSeriesRelatedInstances", counts.n_instances)
+    return elements
 
 
 def own(elements: Elements, level: str) -> Elements:

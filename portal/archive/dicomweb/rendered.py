@@ -67,7 +67,9 @@ def parse(given: QueryDict) -> Shown:
     if "annotation" in given:
         raise BadRequest("Nothing is ever written into a picture.")
     quality = given.get("quality", str(QUALITY))
-    if not (quality.isascii() and quality.isdigit() and 1 <= int(quality[:9]) <= 100):
+    if not (
+        quality.isascii() and quality.isdigit() and len(quality) <= 3 and 1 <= int(quality) <= 100
+    ):
         raise BadRequest("quality is a whole number from 1 to 100.")
     window = window_of(str(given["window"])) if "window" in given else None
     viewport, part = viewport_of(str(given["viewport"])) if "viewport" in given else (None, ())

@@ -1,8 +1,5 @@
 """The addresses of DICOMweb below a base: one dispatcher over the images that the caller may see."""
 
-import gzip
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +7,9 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from portal.archive.dicomweb import qido, rendered, wado
-from portal.archive.dicomweb.header import Image
+from portal.archive.dicomweb import baked, qido, rendered, wado
+from portal.archive.dicomweb.header import Image, Names
+from portal.archive.dicomweb.warm import hand_on
 from portal.archive.frames import (
     NO_SUCH_IMAGE,
     BadRequest,
@@ -19,7 +17,8 @@ from portal.archive.frames import (
     frame_numbers,
     serve,
 )
-from portal.archive.uids import archive_key, is_valid_uid
+from portal.archive.models import Exam, Series
+from portal.archive.uids import is_valid_uid
 from portal.errors import NotFound
 
 LEVELS = ("studies", "series", "instances")
@@ -29,13 +28,32 @@ VARY = "Accept, Accept-Encoding, Authorization, Cookie"
 
 @dataclass(frozen=True)
 class Base:
-    """What is mounted: the caller's images of an exam ('' = of all), and how its answers may be cached."""
+    """What is mounted: the caller's series below UIDs of the view, how it calls them, how answers are cached.
+
+    `search` is given where the database can search by the view's own values; else the headers are looked through.
+    `state` is given where a word for all that a document is made of costs less than what it is made of.
+    """
 
     name: str
-    images: Callable[[str], Sequence[Image]]
+    series: Callable[[Sequence[str]], Sequence[Series]]
+    names: Callable[[Exam], Names]
     root: str
     json_cache: str
     view: View | None = None
+    until: float | None = None
+    search: Callable[[qido.Query, Sequence[str]], qido.Page] | None = None
+    state: Callable[[Sequence[str]], str] | None = None
+
+    def images(self, uids: Sequence[str]) -> list[Image]:
+        """The caller's images below these UIDs."""
+        depth = len(uids)
+        found = baked.images_of(self.series(uids[:2]), self.names)
+        return [i for i in found if i.key[:depth] == tuple(uids)]
+
+    def page(self, query: qido.Query, uids: Sequence[str]) -> qido.Page:
+        if self.search is not None:
+            return self.search(query, uids)
+        return qido.search(self.images(uids), query, root=self.root)
 
 
 def answer(request: HttpRequest, base: Base, rest: str) -> HttpResponseBase:
@@ -62,20 +80,30 @@ def split(parts: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def chosen(base: Base, uids: Sequence[str]) -> list[Image]:
     """The images under these UIDs, at least one."""
-    depth = len(uids)
-    kept = [i for i in base.images(uids[0]) if i.key[:depth] == tuple(uids)]
+    kept = base.images(uids)
     if not kept:
         raise NotFound(NO_SUCH_IMAGE)
     return kept
+
+
+def described(base: Base, uids: Sequence[str]) -> baked.Text:
+    """The metadata under these UIDs; of whole series as they lie ready."""
+    if len(uids) == 3:
+        return wado.of_images(chosen(base, uids), base.root)
+    state = base.state(uids) if base.state is not None else ""
+    if state:
+        return baked.known_document(state, base.root, lambda: base.series(uids), base.names)
+    found = base.series(uids)
+    if not found:
+        raise NotFound(NO_SUCH_IMAGE)
+    return baked.document(found, base.names, base.root)
 
 
 def found(request: HttpRequest, base: Base, uids: Sequence[str], level: str) -> HttpResponse:
     """A search; without a match 204 and no body."""
     wado.check_json(request)
     query = qido.parse(level, request.GET)
-    depth = len(uids)
-    images = base.images(uids[0] if uids else "")
-    page = qido.search([i for i in images if i.key[:depth] == tuple(uids)], query, root=base.root)
+    page = base.page(query, uids)
     if page.rows:
         text = json.dumps(page.rows, separators=(",", ":"))
         response = HttpResponse(text, content_type=wado.JSON)
@@ -101,9 +129,8 @@ def retrieved(
     if not tail:
         return wado.part10(request, chosen(base, uids)), base.json_cache
     if list(tail) == ["metadata"]:
-        images = chosen(base, uids)
         wado.check_json(request)
-        return packed(request, wado.metadata(images, root=base.root)), base.json_cache
+        return wado.metadata(request, described(base, uids)), base.json_cache
     if len(tail) == 1 and tail[0] in PICTURES:
         is_small = tail[0] == "thumbnail"
         return rendered.render(request, chosen(base, uids), None, is_thumbnail=is_small), forever
@@ -118,7 +145,8 @@ def of_instance(
     if len(tail) == 2 and tail[0] == "bulkdata":
         return wado.bulkdata(request, chosen(base, uids)[0], tail[1])
     if len(tail) == 2 and tail[0] == "frames":
-        view = base.view or View(base.name, {i.key: i.place for i in chosen(base, uids)})
+        view = base.view or View(base.name, {i.key: i.place for i in base.images(uids[:2])})
+        hand_on(request, view, base.until)
         study, series, instance = uids
         return serve(request, view, study=study, series=series, instance=instance, frames=tail[1])
     if len(tail) == 3 and tail[0] == "frames" and tail[2] in PICTURES:
@@ -130,25 +158,13 @@ def of_instance(
     raise NotFound(NO_SUCH_IMAGE)
 
 
-def packed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Compressed where that is accepted; without a time in it, so that equal answers are equal bytes."""
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
-        response.content = gzip.compress(response.content, compresslevel=6, mtime=0)
-        response["Content-Encoding"] = "gzip"
-    return response
-
-
 def finished(request: HttpRequest, response: HttpResponseBase, cache: str) -> HttpResponseBase:
     """The headers that every answer has; 304 where the caller holds it already."""
-    if (
-        isinstance(response, HttpResponse)
-        and "ETag" not in response
-        and response.status_code == 200
-    ):
-        mark = hmac.new(archive_key(), response.content, hashlib.sha256).hexdigest()[:32]
-        if request.headers.get("If-None-Match") == f'"{mark}"':
+    if isinstance(response, HttpResponse) and response.status_code == 200:
+        etag = response.headers.get("ETag") or baked.mark(response.content)
+        if request.META.get("HTTP_IF_NONE_MATCH") == etag:
             response = HttpResponse(status=304)
-        response["ETag"] = f'"{mark}"'
+        response["ETag"] = etag
     if request.method == "HEAD":
         emptied(response)
     response["Cache-Control"] = cache

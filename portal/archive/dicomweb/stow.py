@@ -9,21 +9,22 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from gunicorn.http.errors import ParseException
 
 from portal.accounts.models import User
 from portal.archive.dicomweb.header import Elements, put
-from portal.archive.dicomweb.multipart import CHUNK, Part, parameters, parts
+from portal.archive.dicomweb.multipart import BROKEN, CHUNK, Part, parameters, parts
 from portal.archive.dicomweb.wado import JSON
 from portal.archive.frames import BadRequest
 from portal.archive.ingest import import_paths, is_short_of_room
 from portal.archive.models import Import, ImportFile, Instance
 from portal.archive.refusals import DAMAGED, SENTENCES
-from portal.archive.uids import archive_key, archive_uid
+from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.archive.unpack import is_zip
-from portal.errors import StudyError
+from portal.errors import StudyError, stalled
 
 DICOM = "application/dicom"
-HELD, WARNED = 0xB0F0, 0xB007
+HELD, WARNED, DISCARDED = 0xB0F0, 0xB007, 0xB006
 SAID = 5
 
 
@@ -34,7 +35,10 @@ class Unsupported(StudyError):
 
 @dataclass(frozen=True)
 class Door:
-    """Who stores, into which study ('' = the shelf), of which exam ('' = any), and how answers are addressed."""
+    """Who stores, into which study ('' = the shelf), of which exam ('' = any), and how answers are addressed.
+
+    `report` is the address of an import's report but for its code.
+    """
 
     actor: User
     study_key: str
@@ -42,6 +46,7 @@ class Door:
     warning: str
     exam_uid: str
     root: str
+    report: str
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,22 @@ def store(request: HttpRequest, door: Door) -> HttpResponse:
 
 
 def reader(request: HttpRequest) -> Callable[[int], bytes]:
-    """Reads the body as it comes, also without a length where the server ends it itself."""
-    if request.headers.get("Transfer-Encoding", "").lower() == "chunked":
-        stream: Any = request.environ["wsgi.input"]  # type: ignore[attr-defined]
-        return lambda size: bytes(stream.read(size))
-    return lambda size: request.read(size)
+    """Reads the body as it comes, also without a length where the server ends it itself.
+
+    Raises Stalled (408) where the sender stops sending.
+    """
+    is_chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
+    stream: Any = request.environ["wsgi.input"] if is_chunked else request  # type: ignore[attr-defined]
+
+    def read(size: int) -> bytes:
+        try:
+            return bytes(stream.read(size))
+        except ParseException as error:  # chunks that are none
+            raise BadRequest(BROKEN) from error
+        except OSError as error:
+            raise stalled() from error
+
+    return read
 
 
 def spooled(request: HttpRequest, folder: Path) -> list[Part]:
@@ -99,27 +115,42 @@ def spooled(request: HttpRequest, folder: Path) -> list[Part]:
 
 def result(heard: dict[str, Any], file: ImportFile) -> Result:
     uids = heard.get("source") or heard.get("uids") or {}
-    sop_class = heard.get("sop_class_uid") or uids.get("SOPClassUID", "")
+    sop_class = usable(heard.get("sop_class_uid") or uids.get("SOPClassUID", ""))
+    sop_instance = usable(uids.get("SOPInstanceUID", ""))
     reason = SENTENCES.get(file.reason_code, (DAMAGED, ""))[0]
-    return Result(sop_class, uids.get("SOPInstanceUID", ""), file.outcome, reason, file.sentence)
+    return Result(sop_class, sop_instance, file.outcome, reason, file.sentence)
 
 
-def referenced(one: Result, door: Door) -> Elements:
+def usable(uid: str) -> str:
+    """A UID that a client can read back; a damaged one is as good as none."""
+    return uid if is_valid_uid(uid) else ""
+
+
+def addresses(results: Sequence[Result], door: Door) -> dict[str, str]:
+    """Source UID -> where its sender may retrieve it, asked once for all."""
+    names = {archive_uid(archive_key(), r.sop_instance): r.sop_instance for r in results}
+    mine = Instance.objects.filter(uid__in=list(names), series__exam__study_key=door.study_key)
+    if not door.study_key:
+        mine = mine.filter(series__exam__importer=door.actor)
+    rows = mine.values_list("uid", "series__uid", "series__exam__uid")
+    return {
+        names[uid]: f"{door.root}/studies/{exam}/series/{series}/instances/{uid}"
+        for uid, series, exam in rows
+    }
+
+
+def referenced(one: Result, address: str) -> Elements:
     item: Elements = {}
     put(item, "ReferencedSOPClassUID", one.sop_class)
     put(item, "ReferencedSOPInstanceUID", one.sop_instance)
-    uid = archive_uid(archive_key(), one.sop_instance)
-    mine = Instance.objects.filter(uid=uid, series__exam__study_key=door.study_key)
-    stored = mine.select_related("series__exam").first()
-    is_shown = stored and (door.study_key or stored.series.exam.importer_id == door.actor.pk)
-    if stored is not None and is_shown:
-        series = stored.series
-        path = f"/studies/{series.exam.uid}/series/{series.uid}/instances/{stored.uid}"
-        put(item, "RetrieveURL", door.root + path)
+    if address:
+        put(item, "RetrieveURL", address)
     if one.outcome == ImportFile.Outcome.HELD:
         put(item, "WarningReason", HELD)
     elif one.sentence:
         put(item, "WarningReason", WARNED)
+    elif settings.IDENTITIES == "none":
+        put(item, "WarningReason", DISCARDED)
     return item
 
 
@@ -141,15 +172,17 @@ def answer(
     lost = [r for r in results if r.outcome in bad]
     body: Elements = {}
     put(body, "RetrieveURL", door.root)
+    where = addresses(kept, door)
     for keyword, items in (
-        ("ReferencedSOPSequence", [referenced(r, door) for r in kept]),
+        ("ReferencedSOPSequence", [referenced(r, where.get(r.sop_instance, "")) for r in kept]),
         ("FailedSOPSequence", [failed(r) for r in lost if r.sop_instance]),
         ("OtherFailuresSequence", [failed(r) for r in lost if not r.sop_instance]),
     ):
         if items:
             put(body, keyword, *items)
     warned = any(r.sentence or r.outcome == ImportFile.Outcome.HELD for r in kept)
-    status = 409 if not kept else 202 if lost or warned or row.warning else 200
+    is_changed = settings.IDENTITIES == "none"  # what was sent cannot be had back
+    status = 409 if not kept else 202 if lost or warned or is_changed or row.warning else 200
     if is_short_of_room(row):
         status = 503
     response = HttpResponse(
@@ -159,6 +192,7 @@ def answer(
     if said:
         plain = (s.encode("ascii", "replace").decode().replace('"', "'") for s in said)
         response["Warning"] = ", ".join(f'299 {request.get_host()} "{s}"' for s in plain)
+    response["Link"] = f'<{door.report}{row.code}/>; rel="describedby"; type="text/html"'
     if status == 503:
         response["Retry-After"] = "60"
     return response

@@ -1,7 +1,8 @@
 """WADO-RS: metadata, whole instances as Part 10, bulk data; streamed from the packs, never decoded."""
 
+import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -9,6 +10,7 @@ from django.http.response import HttpResponseBase
 from portal.archive import packs
 from portal.archive.accept import IMPLICIT, alternatives
 from portal.archive.decode import LITTLE_ENDIAN
+from portal.archive.dicomweb.baked import PIXEL_DATA, Text, mark, with_pixels
 from portal.archive.dicomweb.encoding import (
     FRAGMENTS_END,
     encoded,
@@ -23,33 +25,31 @@ from portal.errors import NotFound
 
 BLOCK = 2**20
 JSON = "application/dicom+json"
-PIXEL_DATA = "7FE00010"
 
 
 def check_json(request: HttpRequest) -> None:
-    header = request.headers.get("Accept", "")
+    header = request.META.get("HTTP_ACCEPT", "")
     offered = {"*/*", "application/*", JSON, "application/json"}
     if header.strip() and not any(a.media in offered for a in alternatives(header)):
         raise NotAcceptable("This resource is answered as application/dicom+json only.")
 
 
-def metadata(images: Sequence[Image], *, root: str) -> HttpResponse:
-    """One object per instance; pixels as an address."""
-    objects = []
-    for image in images:
-        study, series, instance = image.key
-        one = dict(image.elements)
-        if image.place.native:
-            uri = (
-                f"{root}/studies/{study}/series/{series}/instances/{instance}/bulkdata/{PIXEL_DATA}"
-            )
-            one[PIXEL_DATA] = {"vr": pixel_vr(image), "BulkDataURI": uri}
-        objects.append(one)
-    return HttpResponse(json.dumps(objects, separators=(",", ":")), content_type=JSON)
+def metadata(request: HttpRequest, text: Text) -> HttpResponse:
+    """The document as it lies ready, compressed where that is accepted; equal answers are equal bytes."""
+    if "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", ""):
+        response = HttpResponse(text.packed, content_type=JSON)
+        response["Content-Encoding"], response["ETag"] = "gzip", text.packed_mark
+    else:
+        response = HttpResponse(text.plain, content_type=JSON)
+        response["ETag"] = text.plain_mark
+    return response
 
 
-def pixel_vr(image: Image) -> str:
-    return "OB" if int(value(image.elements, "BitsAllocated", 16)) <= 8 else "OW"
+def of_images(found: Sequence[Image], root: str) -> Text:
+    """The metadata of single instances, written for the moment."""
+    plain = json.dumps([with_pixels(i, root) for i in found], separators=(",", ":")).encode()
+    packed = gzip.compress(plain, compresslevel=6, mtime=0)
+    return Text(plain, packed, mark(plain), mark(packed))
 
 
 def wanted_syntax(media: str, parameters: dict[str, str], image: Image) -> str | None:
@@ -76,6 +76,7 @@ def part10(request: HttpRequest, images: Sequence[Image]) -> HttpResponseBase:
         is_single = alternative.media == "application/dicom"
         if len(syntaxes) < len(images) or (is_single and len(images) != 1):
             continue
+        bring_here(images)
         if is_single:
             return streamed(pieces_of(images[0], syntaxes[0]), length_of(images[0], syntaxes[0]),
                             f"application/dicom; transfer-syntax={syntaxes[0]}")  # fmt: skip
@@ -107,6 +108,12 @@ def multipart(images: Sequence[Image], syntaxes: Sequence[str]) -> HttpResponseB
     )
 
 
+def bring_here(chosen: Sequence[Image]) -> None:
+    """Before an answer begins: the packs it needs are here, or the refusal is still a whole answer."""
+    for folder in {i.place.folder for i in chosen if i.place.native}:
+        packs.opened(folder, packs.NATIVE)
+
+
 def streamed(pieces: Iterator[bytes], length: int, content_type: str) -> HttpResponseBase:
     response = StreamingHttpResponse(pieces, content_type=content_type)
     response["Content-Length"] = str(length)
@@ -117,7 +124,8 @@ def opening(image: Image, syntax: str) -> bytes:
     """Everything before the bytes of the first frame."""
     elements = image.elements
     sop = str(value(elements, "SOPClassUID"))
-    start = file_start(sop, image.key[2], syntax) + encoded(elements)
+    uid = str(value(elements, "SOPInstanceUID"))  # an address may have asked by another
+    start = file_start(sop, uid, syntax) + encoded(elements)
     if not image.place.native:
         return start
     if syntax == LITTLE_ENDIAN:
@@ -126,29 +134,33 @@ def opening(image: Image, syntax: str) -> bytes:
     return start + fragments_start([e.length for e in image.place.stored])
 
 
-def pieces_of(image: Image, syntax: str) -> Iterator[bytes]:
-    place = image.place
-    yield opening(image, syntax)
-    if not place.native:
-        return
-    if syntax == LITTLE_ENDIAN:
-        yield from frame_bytes(place.folder, packs.NATIVE, place.native)
-        if sum(e.length for e in place.native) % 2:
-            yield b"\0"
-        return
-    for extent in place.stored:
-        yield fragment_start(extent.length)
-        yield from frame_bytes(place.folder, packs.STORED, [extent])
-        if extent.length % 2:
-            yield b"\0"
-    yield FRAGMENTS_END
-
-
 def frame_bytes(folder: str, pack: str, extents: Sequence[packs.Extent]) -> Iterator[bytes]:
     for extent in extents:
         for start in range(0, extent.length, BLOCK):
             part = packs.Extent(extent.offset + start, min(BLOCK, extent.length - start))
             yield packs.read(folder, pack, part)
+
+
+Read = Callable[[str, str, Sequence[packs.Extent]], Iterator[bytes]]
+
+
+def pieces_of(image: Image, syntax: str, read: Read = frame_bytes) -> Iterator[bytes]:
+    """A whole file, its frames from the packs or from where else `read` finds them."""
+    place = image.place
+    yield opening(image, syntax)
+    if not place.native:
+        return
+    if syntax == LITTLE_ENDIAN:
+        yield from read(place.folder, packs.NATIVE, place.native)
+        if sum(e.length for e in place.native) % 2:
+            yield b"\0"
+        return
+    for extent in place.stored:
+        yield fragment_start(extent.length)
+        yield from read(place.folder, packs.STORED, [extent])
+        if extent.length % 2:
+            yield b"\0"
+    yield FRAGMENTS_END
 
 
 def length_of(image: Image, syntax: str) -> int:
@@ -166,6 +178,7 @@ def bulkdata(request: HttpRequest, image: Image, path: str) -> HttpResponseBase:
     place = image.place
     if path.upper() != PIXEL_DATA or not place.native:
         raise NotFound(NO_SUCH_IMAGE)
+    bring_here([image])
     total = sum(e.length for e in place.native)
     content = f"application/octet-stream; transfer-syntax={LITTLE_ENDIAN}"
     for alternative in alternatives(request.headers.get("Accept", "") or "*/*"):

@@ -202,25 +202,6 @@ def test_a_study_of_others_takes_nothing(files):
     assert not Instance.objects.exists()
 
 
-@given(
-    st.lists(st.binary(max_size=300), min_size=1, max_size=4),
-    st.text("ABCabc019'()+_,-./:=?", min_size=1, max_size=70),
-    st.integers(1, 50),
-    st.binary(max_size=40),
-)
-def test_parts_come_out_as_they_went_in_whatever_the_size_of_the_reads(
-    tmp_path_factory, contents, boundary, size, extra
-):
-    mark = f"--{boundary}".encode()
-    if any(mark in c for c in contents) or mark in extra:
-        return
-    stream = io.BytesIO(extra + b"\r\n" + body(*contents, boundary=boundary) + extra)
-    folder = tmp_path_factory.mktemp("parts")
-    found = parts(lambda _: stream.read(size), boundary, folder)
-    assert [p.path.read_bytes() for p in found] == contents
-    assert stream.read() == b""
-
-
 @given(st.integers(1, 60))
 def test_a_body_cut_anywhere_is_broken_and_never_a_shorter_request(tmp_path_factory, cut):
     data = body(b"abc", b"def")

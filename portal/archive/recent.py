@@ -1,0 +1,109 @@
+"""What the archive's one writer learns during a batch, so that it does not ask the database again for each file."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from portal.archive import uids
+from portal.archive.context import Context
+from portal.archive.models import Exam, Instance, Series, SourceUid
+
+MANY = 500
+Place = tuple[object, ...]
+
+
+@dataclass
+class Recent:
+    """Valid inside one transaction of the writer; after any failure it forgets, and the rows decide again.
+
+    Rows of images wait here and are written together, before the database is asked about them.
+    """
+
+    # file digests and instance UIDs of the batch that the archive does not hold
+    fresh: set[str] = field(default_factory=set)
+    exams: dict[Place, Exam] = field(default_factory=dict)
+    series: dict[Place, Series] = field(default_factory=dict)
+    sizes: dict[int, int] = field(default_factory=dict)
+    waiting: list[Instance] = field(default_factory=list)
+    sources: list[SourceUid] = field(default_factory=list)
+    grown: dict[int, Series] = field(default_factory=dict)
+
+    def is_new(self, *names: str) -> bool:
+        return self.fresh.issuperset(names)
+
+    def stored(self, *names: str) -> None:
+        self.fresh.difference_update(names)
+
+    def exam(self, place: Place, find: Callable[[], Exam]) -> Exam:
+        if place not in self.exams:
+            self.exams[place] = find()
+        return self.exams[place]
+
+    def one_series(self, place: Place, find: Callable[[], Series]) -> Series:
+        """The series of a place; one object for one row, as it alone knows how far the packs reach."""
+        if place not in self.series:
+            self.write()
+            found = find()
+            known = (one for one in self.series.values() if one.pk == found.pk)
+            self.series[place] = next(known, found)
+        return self.series[place]
+
+    def next_rank(self, series: Series) -> int:
+        if series.pk not in self.sizes:
+            self.sizes[series.pk] = Instance.objects.filter(series=series).count()
+        self.sizes[series.pk] += 1
+        return self.sizes[series.pk]
+
+    def add(self, instance: Instance, source_uid: str) -> None:
+        """Let a row wait; '' where source UIDs are not kept."""
+        self.waiting.append(instance)
+        self.grown[instance.series.pk] = instance.series
+        if source_uid:
+            self.sources.append(SourceUid(archive_uid=instance.uid, source_uid=source_uid))
+
+    def write(self) -> None:
+        """Write what waits, and how far the packs of its series reach."""
+        Instance.objects.bulk_create(self.waiting)
+        SourceUid.objects.bulk_create(self.sources)
+        for one in self.grown.values():
+            sizes = {"native_size": one.native_size, "stored_size": one.stored_size}
+            Series.objects.filter(pk=one.pk).update(**sizes)
+        for written in (self.waiting, self.sources, self.grown):
+            written.clear()
+
+    def forget(self) -> None:
+        kept = (
+            self.fresh,
+            self.exams,
+            self.series,
+            self.sizes,
+            self.waiting,
+            self.sources,
+            self.grown,
+        )
+        for one in kept:
+            one.clear()
+
+
+def names_of(context: Context, answer: dict[str, Any]) -> tuple[str, str]:
+    """By what a file is known again: the digest of its bytes, and its instance UID."""
+    return (
+        uids.file_digest(context.key, answer["sha256"]),
+        uids.archive_uid(context.key, answer["source"]["SOPInstanceUID"]),
+    )
+
+
+def begin(context: Context, answers: Iterable[dict[str, Any]]) -> Recent:
+    """Ask once which files and UIDs of a batch are here already."""
+    pairs = [names_of(context, one) for one in answers if one["ok"]]
+    return Recent(
+        unheld("file_digest", {d for d, _ in pairs}) | unheld("uid", {u for _, u in pairs})
+    )
+
+
+def unheld(column: str, names: set[str]) -> set[str]:
+    asked, held = sorted(names), set()
+    for first in range(0, len(asked), MANY):
+        some = {f"{column}__in": asked[first : first + MANY]}
+        held |= set(Instance.objects.filter(**some).values_list(column, flat=True))
+    return names - held
