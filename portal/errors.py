@@ -3,16 +3,19 @@
 import logging
 import sqlite3
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 log = logging.getLogger(__name__)
 BUSY_CODES = {5, 6, 13}
+NO_SUCH = "There is no such page, or it is not yours to see."
+Marked = TypeVar("Marked", bound=HttpResponse)
 
 
 class StudyError(Exception):
@@ -63,6 +66,17 @@ class Unavailable(StudyError):
     retry_after = 2
 
 
+class Stalled(StudyError):
+    """The body of a request stopped coming."""
+
+    status = 408
+    code = "stalled"
+
+
+def stalled() -> Stalled:
+    return Stalled("The request did not come in time; send it again.")
+
+
 def as_json(error: StudyError) -> dict[str, Any]:
     body: dict[str, Any] = {"detail": error.sentence, **error.extra}
     return {**body, "field": error.field} if error.field else body
@@ -93,6 +107,28 @@ def is_busy(error: DatabaseError) -> bool:
     return getattr(cause, "sqlstate", "") in {"55P03", "40001", "40P01", "53100"}
 
 
+def is_fence(error: Exception) -> bool:
+    """True for what the database refused to a blinded request."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_AUTH
+    return getattr(cause, "sqlstate", "") == "42501"
+
+
+def refused_by_fence(request: HttpRequest) -> HttpResponse:
+    """The page of what does not exist, made without the database; the alarm follows outside the fence."""
+    if wants_json(request):
+        response: HttpResponse = JsonResponse({"detail": NO_SUCH}, status=404)
+    else:
+        response = HttpResponse(render_to_string("404.html"), status=404)
+    return mark_fence(response)
+
+
+def mark_fence(response: Marked) -> Marked:
+    response.is_fence_refusal = True  # type: ignore[attr-defined]
+    return response
+
+
 def busy() -> StudyError:
     return Unavailable("The database is busy; nothing was lost, please try again in a moment.")
 
@@ -109,18 +145,30 @@ class StudyErrorMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, StudyError):
             response = answer(request, exception)
+        elif isinstance(exception, UnreadablePostError):
+            response = answer(request, stalled())
         elif isinstance(exception, OperationalError) and is_busy(exception):
             response = answer(request, busy())
+        elif isinstance(exception, DatabaseError) and is_fence(exception):
+            return refused_by_fence(request)
         else:
             return None
-        if response.status_code == Unavailable.status:
-            response["Retry-After"] = str(getattr(exception, "retry_after", 2))
+        for name, value in waiting(exception).items():
+            response[name] = value
         return response
+
+
+def waiting(error: Exception) -> dict[str, str]:
+    """For what may soon be possible: when to ask again."""
+    is_busy_now = isinstance(error, Unavailable | OperationalError)
+    return {"Retry-After": str(getattr(error, "retry_after", 2))} if is_busy_now else {}
 
 
 def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, OperationalError) and is_busy(error):
         error = busy()
+    if isinstance(error, DatabaseError) and is_fence(error):
+        return mark_fence(Response({"detail": NO_SUCH}, status=404))
     if isinstance(error, StudyError):
-        return Response(as_json(error), status=error.status)
+        return Response(as_json(error), status=error.status, headers=waiting(error))
     return exception_handler(error, context)

@@ -18,6 +18,8 @@ class User(AbstractUser):
 
     code = models.CharField(max_length=24, unique=True, default=random_code, editable=False)
     preferences = models.JSONField(default=dict, blank=True)
+    sessions_since = models.DateTimeField(null=True, blank=True, editable=False)
+    rights_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def __str__(self) -> str:
         return self.username

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from portal.accounts.models import ApiToken, User
-from portal.errors import Invalid
+from portal.errors import Forbidden, Invalid, NotFound
 
 MAX_DAYS = 90
 SCHEME = "Token "
@@ -39,6 +40,26 @@ def issue(user: User, *, label: str, days: int, now: datetime | None = None) -> 
         expires_at=start + timedelta(days=days),
     )
     return NewToken(text, row)
+
+
+def refuse_token(request: HttpRequest, what: str) -> None:
+    """Some acts need the person at the keyboard: a program's token is refused."""
+    if getattr(request, "token_user", None) is not None:
+        raise Forbidden(f"An API token cannot {what}; sign in with your password for that.")
+
+
+def live(user: User, now: datetime) -> QuerySet[ApiToken]:
+    rows = ApiToken.objects.filter(user=user, revoked_at__isnull=True, expires_at__gt=now)
+    return rows.order_by("-created_at", "-pk")
+
+
+def revoke(user: User, token_id: int, now: datetime) -> ApiToken:
+    row = live(user, now).filter(pk=token_id).first()
+    if row is None:
+        raise NotFound("There is no such token of yours, or it ended already.")
+    row.revoked_at = now
+    row.save(update_fields=["revoked_at"])
+    return row
 
 
 def revoke_all(user: User) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from portal.audit.context import Context, current
+from portal.audit.refused import note_refusal
 
 
 class RequestContextMiddleware:
@@ -14,9 +15,12 @@ class RequestContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        token = current.set(context_of(request))
+        context = context_of(request)
+        request.audit_context = context  # type: ignore[attr-defined]
+        token = current.set(context)
         try:
             response = self.get_response(request)
+            note_refusal(request, response)
         finally:
             current.reset(token)
         return response

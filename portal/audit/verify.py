@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.conf import settings
 from portal.audit.chain import GENESIS, event_hash, utc_text
 from portal.audit.models import AuditEvent, AuditPayload
 from portal.audit.payloads import digest_of
+from portal.audit.trail import record
 
 FIELDS = (
     "seq", "at", "actor", "role", "verb", "obj", "study", "scope", "reason_code", "request",
@@ -29,6 +31,9 @@ class Verification:
     @property
     def is_intact(self) -> bool:
         return self.broken_seq is None
+
+
+LINE_BYTES = 1024
 
 
 def broken(n: int, head: str, seq: int, what: str) -> Verification:
@@ -87,11 +92,39 @@ def verify(side_file: Path | None = None, *, using: str = "default") -> Verifica
     return bad or verify_side_file(side_file, result.n_events, result.head, using) or result
 
 
+def last_line(side_file: Path) -> str:
+    """What the side file says last; '' where there is none."""
+    if not side_file.exists():
+        return ""
+    with side_file.open("rb") as file:
+        file.seek(max(0, side_file.stat().st_size - LINE_BYTES))
+        lines = file.read().decode().splitlines()
+    return lines[-1] if lines else ""
+
+
+def head_holds(side_file: Path | None = None) -> bool:
+    """Whether the last head written outside the database is still in it."""
+    last = last_line(side_file or side_file_of_installation())
+    if not last:
+        return True
+    seq, value, *_ = [*last.split(" "), ""]
+    return seq.isdigit() and AuditEvent.objects.filter(seq=int(seq), hash=value).exists()
+
+
+def acknowledge(*, reason: str, now: datetime) -> None:
+    """An administrator accepts a head that disagrees: an act of its own; the old side file is kept beside."""
+    side_file = side_file_of_installation()
+    if side_file.exists():
+        side_file.rename(side_file.with_name(f"audit-heads.{now:%Y%m%dT%H%M%S}.txt"))
+    record("audit.acknowledge", scope="system", reason=reason)
+    anchor(side_file)
+
+
 def anchor(side_file: Path | None = None) -> None:
-    """Append `seq hash time` of the head to the side file."""
+    """Append `seq hash time` of the head to the side file, unless it stands there already."""
     side_file = side_file or side_file_of_installation()
     head = AuditEvent.objects.order_by("-seq").first()
-    if head is None:
+    if head is None or last_line(side_file).startswith(f"{head.seq} {head.hash} "):
         return
     handle = os.open(side_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(handle, "a") as out:

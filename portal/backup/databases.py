@@ -120,12 +120,12 @@ def broken_rows(alias: str) -> list[str]:
     """Damaged pages and dangling keys; Postgres checks both while it loads a dump."""
     if connections[alias].vendor != "sqlite":
         return []
-    with connections[alias].cursor() as cursor:
-        try:
+    try:
+        with connections[alias].cursor() as cursor:
             cursor.execute("PRAGMA integrity_check")
             state = str(cursor.fetchone()[0])
             dangling = cursor.execute("PRAGMA foreign_key_check").fetchall()
-        except Exception as error:  # noqa: BLE001  a file that is no database fails in many ways
-            return [f"The copy of the database cannot be read: {error}."]
+    except Exception as error:  # noqa: BLE001  a file that is no database fails in many ways
+        return [f"The copy of the database cannot be read: {error}."]
     found = [] if state == "ok" else [f"The copy of the database is damaged: {state}."]
     return found + [f"A row of {row[0]} points nowhere." for row in dangling[:5]]

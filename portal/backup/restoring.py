@@ -65,6 +65,7 @@ def looked_at(path: Path, folder: Path) -> Looked:
         manifest = json.loads((folder / MANIFEST).read_text())
         is_ours = (manifest["format"], manifest["version"]) == (FORMAT, VERSION)
         files = [(str(f["name"]), int(f["bytes"]), str(f["sha256"])) for f in manifest["files"]]
+        made_at = str(manifest["made_at"])
     except FileNotFoundError as error:
         raise Invalid(f"{path} is not there, or holds no list of its files.") from error
     except (tarfile.TarError, ValueError, KeyError, TypeError, EOFError) as error:
@@ -74,7 +75,7 @@ def looked_at(path: Path, folder: Path) -> Looked:
     problems = differences(found, {name: digest for name, _, digest in files})
     problems = problems or faults_of_database(folder)
     size = sum(n for _, n, _ in files)
-    return Looked(len(files), size, str(manifest["made_at"]), tuple(problems))
+    return Looked(len(files), size, made_at, tuple(problems))
 
 
 def read_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> tuple[str, str]:

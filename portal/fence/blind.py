@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection as default_connection
@@ -25,6 +26,7 @@ ALWAYS = {
 }
 
 
+@lru_cache(maxsize=4096)  # SQLite asks again for each column of each statement
 def allows(action: int, first: str | None, second: str | None) -> bool:
     table = (first or "").lower()
     if action in ALWAYS:

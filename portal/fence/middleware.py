@@ -17,6 +17,10 @@ class BlindMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with blinded():
             response = self.get_response(request)
-            if response.status_code >= 500 and connection.vendor == "postgresql":
+            if has_failed(response) and connection.vendor == "postgresql":
                 transaction.set_rollback(True)  # the fence holds the request's transaction there
             return response
+
+
+def has_failed(response: HttpResponse) -> bool:
+    return response.status_code >= 500 or getattr(response, "is_fence_refusal", False)

@@ -8,13 +8,14 @@ WRITABLE = frozenset(
         "readers_readevent",
         "readers_readingsession",
         "readers_roi",
-        "audit_signature",
         "accounts_user",
+        "accounts_apitoken",
         "django_session",
         "mfa_authenticator",
         "web_cache",
     }
 )
-INSERT_ONLY = frozenset({"audit_auditevent", "audit_auditpayload"})
-DELETABLE = frozenset({"django_session", "web_cache"})
+INSERT_ONLY = frozenset({"audit_auditevent", "audit_auditpayload", "audit_signature"})
+# recovery codes are deleted when their owner makes new ones
+DELETABLE = frozenset({"django_session", "web_cache", "mfa_authenticator"})
 PAYLOADS = "audit_auditpayload"

@@ -7,6 +7,7 @@ triggers of a table that a migration rebuilds.
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.management import call_command
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -107,11 +108,11 @@ def drop(connection: BaseDatabaseWrapper) -> None:
 
 
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
-    """Names of registered triggers that the database does not have."""
+    """Names of registered triggers that the database does not have, or has switched off."""
     query = (
         "SELECT name FROM sqlite_master WHERE type = 'trigger'"
         if connection.vendor == "sqlite"
-        else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
     )
     with connection.cursor() as cursor:
         cursor.execute(query)
@@ -120,7 +121,16 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def install_after_migrate(using: str = "default", **_: Any) -> None:
+    """After a migration: the cache's table, every trigger, and what the blinded role may do with all tables."""
     connection = connections[using]
+    call_command("createcachetable", database=using, verbosity=0)
     install(connection)
     if connection.vendor == "postgresql":
-        postgres.install(connection)
+        postgres.install(
+            connection, append_only=always_refused("UPDATE"), undeletable=always_refused("DELETE")
+        )
+
+
+def always_refused(event: str) -> set[str]:
+    """The tables whose rows no trigger ever lets be updated, or deleted."""
+    return {t.table for t in registry.values() if (t.event, t.condition) == (event, "TRUE")}

@@ -7,11 +7,23 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
+from portal.audit.verify import head_holds
 from portal.fence import triggers
+from portal.jobs import trouble
 from portal.jobs.models import Heartbeat
 
+MOUNTS = Path("/proc/mounts")
 FRESH = timedelta(seconds=30)
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs"}
+OTHER_HEAD = (
+    "The audit trail's head is not the one written beside the database: rows were lost or changed. Restore a backup, "
+    "or accept it with manage.py audit_verify --acknowledge REASON."
+)
+OWNER = (
+    "The portal's database role owns its tables and could switch their triggers off; run it as the application role "
+    "and give the owner in OSTEON_OWNER_URL."
+)
+SHORTEST_KEY = 50
 PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "2",
@@ -22,14 +34,24 @@ PRAGMAS = {
 
 @dataclass(frozen=True)
 class Health:
-    is_ok: bool
+    """`missing` processes and `troubles` are for administrators; everybody else learns `is_ok`."""
+
     missing: tuple[str, ...]
+    troubles: tuple[str, ...] = ()
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.missing and not self.troubles
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        unseen = (f"The {name} has not been seen for 30 s." for name in self.missing)
+        return (*unseen, *self.troubles)
 
 
 def state(now: datetime) -> Health:
     fresh = set(Heartbeat.objects.filter(seen_at__gt=now - FRESH).values_list("name", flat=True))
-    missing = tuple(sorted({"worker", "reaper"} - fresh))
-    return Health(not missing, missing)
+    return Health(tuple(sorted({"worker", "reaper"} - fresh)), trouble.sentences())
 
 
 def self_check() -> list[str]:
@@ -38,9 +60,40 @@ def self_check() -> list[str]:
         f"The database trigger {name} is missing; run migrate."
         for name in triggers.missing(connection)
     ]
+    if not head_holds():
+        problems.append(OTHER_HEAD)
     if connection.vendor == "sqlite":
         problems += wrong_pragmas() + network_folder(settings.DATA_DIR)
-    return problems
+    else:
+        problems += owned_tables()
+    return problems + (open_doors(settings.DATA_DIR) if settings.PUBLIC else [])
+
+
+def owned_tables() -> list[str]:
+    """Who owns a table can switch its triggers off; the run-time role must not."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = 'public' AND c.relkind = 'r' AND pg_has_role(current_user, c.relowner, 'USAGE')"
+        )
+        count = int(cursor.fetchone()[0])
+    is_meant = settings.PUBLIC or settings.OWNER_URL  # else a developer's own database
+    return [OWNER] if count and is_meant else []
+
+
+def open_doors(folder: Path) -> list[str]:
+    """What must not be so where others can reach the portal."""
+    origins = settings.CSRF_TRUSTED_ORIGINS
+    is_weak = len(settings.SECRET_KEY) < SHORTEST_KEY or "insecure" in settings.SECRET_KEY
+    doors = (
+        (settings.DEBUG, "OSTEON_DEBUG is on; a public portal starts without it."),
+        (is_weak, "The secret key is too short or a default; give OSTEON_SECRET_KEY 50 random characters."),
+        (not any(o.startswith("https://") for o in origins),
+         "No TLS proxy is declared; name its address in OSTEON_ORIGINS, beginning with https://."),
+        ((folder / "demo-accounts.json").exists(),
+         "The demo's accounts are in this data folder; use another one for a public portal."),
+    )  # fmt: skip
+    return [sentence for is_open, sentence in doors if is_open]
 
 
 def wrong_pragmas() -> list[str]:
@@ -54,9 +107,8 @@ def wrong_pragmas() -> list[str]:
     return problems
 
 
-def network_folder(folder: Path) -> list[str]:
+def network_folder(folder: Path, mounts: Path = MOUNTS) -> list[str]:
     """SQLite's write-ahead log does not work on a network file system."""
-    mounts = Path("/proc/mounts")
     if not mounts.exists():
         return []
     rows = [line.split() for line in mounts.read_text().splitlines()]

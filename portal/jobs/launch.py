@@ -3,16 +3,44 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
+from django.core.management import call_command
 
 from portal.celery import app
+from portal.errors import Conflict
 from portal.jobs.supervisor import Child
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+WEB_ONLY = {"OSTEON_STATEMENT_SECONDS": "30"}
+
+
+def migrate() -> None:
+    """Bring the schema up to date, as the tables' owner where the run-time role is another one."""
+    if not settings.OWNER_URL:
+        call_command("migrate", verbosity=0, interactive=False)
+        return
+    done = subprocess.run(  # noqa: S603  the command is our own
+        [
+            sys.executable,
+            str(settings.BASE_DIR / "manage.py"),
+            "migrate",
+            "--verbosity",
+            "0",
+            "--no-input",
+        ],
+        env={**os.environ, **environment(), "OSTEON_DATABASE_URL": settings.OWNER_URL},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise Conflict(f"The owner of the tables could not migrate them: {reason}")
 
 
 def environment() -> dict[str, str]:
@@ -41,7 +69,9 @@ def empty_broker(folder: Path) -> None:
 def web(port: int, variables: Mapping[str, str], *, host: str = "127.0.0.1") -> Child:
     command = [
         sys.executable, "-m", "gunicorn", "portal.wsgi:application",
-        "--bind", f"{host}:{port}", "--worker-class", "gthread", "--workers", "2", "--threads", "4",
+        "--bind", f"{host}:{port}", "--worker-class", "portal.serving.PatientWorker", "--workers", "2", "--threads", "4",
+        "--logger-class", "portal.serving.WebLogger",
+        "--no-control-socket",  # it would lie in the home folder, and nothing of ours asks it
         "--keep-alive", "75", "--graceful-timeout", "10", "--max-requests", "0",
     ]  # fmt: skip
     return Child("web", command, variables)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from portal.errors import Conflict
+from portal.jobs import trouble
 
 PR_SET_PDEATHSIG = 1
 MAX_BACK_OFF = 30.0
@@ -41,6 +42,15 @@ class Child:
                 preexec_fn=die_with_parent,
                 start_new_session=True,
             )
+
+    def recent_deaths(self, now: float) -> list[float]:
+        return [t for t in self.deaths if now - t < trouble.WINDOW_SECONDS]
+
+    def note_death(self, now: float) -> float:
+        """When to start again: at once after a first death in five minutes, then later and later."""
+        self.deaths = [*self.recent_deaths(now), now]
+        earlier = len(self.deaths) - 1
+        return now + (min(2.0 ** (earlier - 1), MAX_BACK_OFF) if earlier else 0.0)
 
     def is_dead(self) -> bool:
         return self.process is None or self.process.poll() is not None
@@ -73,6 +83,7 @@ class FolderLock:
         except BlockingIOError:
             self.handle.seek(0)
             holder = self.handle.read().strip()
+            self.handle.close()
             raise Conflict(
                 f"This data folder is already served by process {holder}; end it first."
             ) from None
@@ -82,11 +93,15 @@ class FolderLock:
 
 
 class Supervisor:
-    """Keeps its children alive until told to end."""
+    """Keeps its children alive until told to end; tells the web which of them will not live."""
 
-    def __init__(self, children: list[Child], log_folder: Path) -> None:
+    def __init__(
+        self, children: list[Child], log_folder: Path, *, trouble_file: Path | None = None
+    ) -> None:
         self.children = children
         self.log_folder = log_folder
+        self.trouble_file = trouble_file
+        self.told: dict[str, int] = {}
         self.is_ending = False
 
     def start(self) -> None:
@@ -101,19 +116,19 @@ class Supervisor:
     def tick(self, now: float) -> None:
         """Restart dead children: at once, then after 1, 2, 4 … 30 s."""
         for child in self.children:
-            if not child.is_dead():
-                continue
-            if child.restart_at == 0.0:
-                child.deaths = [t for t in child.deaths if now - t < 300] + [now]
-                wait = (
-                    0.0
-                    if len(child.deaths) == 1
-                    else min(2.0 ** (len(child.deaths) - 2), MAX_BACK_OFF)
-                )
-                child.restart_at = now + wait
-            if now >= child.restart_at:
-                child.restart_at = 0.0
-                child.start(self.log_folder)
+            if child.is_dead():
+                child.restart_at = child.restart_at or child.note_death(now)
+                if now >= child.restart_at:
+                    child.restart_at = 0.0
+                    child.start(self.log_folder)
+        self.tell(now)
+
+    def tell(self, now: float) -> None:
+        """Write the restarts of the last five minutes down whenever they change."""
+        restarts = {child.name: len(child.recent_deaths(now)) for child in self.children}
+        if self.trouble_file is not None and restarts != self.told:
+            trouble.write(restarts, self.trouble_file)
+            self.told = restarts
 
     def run(self) -> None:
         while not self.is_ending:

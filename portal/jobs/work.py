@@ -1,5 +1,6 @@
 """Doing a job: claim it, beat while it runs, commit under its token, or fail with a reason."""
 
+import logging
 import os
 import secrets
 import socket
@@ -10,12 +11,14 @@ from datetime import timedelta
 
 from django.db import DatabaseError, OperationalError, connections, transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
-from portal.errors import StudyError
+from portal.errors import StudyError, Unavailable
+from portal.jobs import clock
 from portal.jobs.models import BEAT_SECONDS, LEASE_SECONDS, MAX_ATTEMPTS, Job
 from portal.jobs.queue import KINDS
 
+log = logging.getLogger(__name__)
+CLAIM_TRIES = 3
 INPUT_ERRORS = (ValueError, StudyError)
 
 
@@ -29,7 +32,7 @@ def worker_name() -> str:
 
 def claim(job_id: int) -> Job | None:
     """Take a queued job, or a running one whose lease ran out; None if somebody else has it."""
-    now = timezone.now()
+    now = clock.now()
     token = secrets.token_hex(16)
     free = Q(state=Job.State.QUEUED) | Q(state=Job.State.RUNNING, lease_until__lt=now)
     taken = (
@@ -45,9 +48,19 @@ def claim(job_id: int) -> Job | None:
     return Job.objects.get(pk=job_id) if taken else None
 
 
+def patiently_claimed(job_id: int) -> Job | None:
+    """A wake-up that met a busy database would be lost for a minute: ask again, each time as long as the timeout."""
+    for _ in range(CLAIM_TRIES - 1):
+        try:
+            return claim(job_id)
+        except OperationalError:
+            log.warning("job %s could not be claimed yet: the database is busy", job_id)
+    return claim(job_id)
+
+
 def still_mine(job: Job) -> bool:
     """Renew the lease; False when another worker holds the job now."""
-    lease = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+    lease = clock.now() + timedelta(seconds=LEASE_SECONDS)
     mine = Job.objects.filter(pk=job.pk, token=job.token, state=Job.State.RUNNING)
     return mine.update(lease_until=lease) == 1
 
@@ -90,7 +103,7 @@ def progress(job: Job, done: int, total: int) -> None:
 
 def finish(job: Job) -> None:
     mine = Job.objects.filter(pk=job.pk, token=job.token, state=Job.State.RUNNING)
-    if mine.update(state=Job.State.DONE, ended_at=timezone.now(), done=F("total")) != 1:
+    if mine.update(state=Job.State.DONE, ended_at=clock.now(), done=F("total")) != 1:
         raise LeaseLostError(job.pk)
 
 
@@ -99,7 +112,7 @@ def fail(job: Job, error: BaseException) -> None:
         state=Job.State.FAILED,
         error_class=type(error).__name__,
         error_text=str(error)[:2000],
-        ended_at=timezone.now(),
+        ended_at=clock.now(),
     )
 
 
@@ -108,7 +121,7 @@ def retry_later(job: Job, error: BaseException) -> None:
     if job.attempts >= MAX_ATTEMPTS:
         fail(job, error)
         return
-    later = timezone.now() + timedelta(seconds=2**job.attempts)
+    later = clock.now() + timedelta(seconds=2**job.attempts)
     Job.objects.filter(pk=job.pk, token=job.token, state=Job.State.RUNNING).update(
         state=Job.State.QUEUED,
         error_class=type(error).__name__,
@@ -119,14 +132,9 @@ def retry_later(job: Job, error: BaseException) -> None:
     )
 
 
-def checkpoint(job: Job, lost: threading.Event | None = None) -> None:
-    if lost is not None and lost.is_set():
-        raise LeaseLostError(job.pk)
-
-
 def run(job_id: int) -> None:
     """Claim and do one job; the only place that catches everything, records it and re-raises."""
-    job = claim(job_id)
+    job = patiently_claimed(job_id)
     if job is None:
         return
     with beating(job):
@@ -135,6 +143,8 @@ def run(job_id: int) -> None:
             finish(job)
         except LeaseLostError:
             return
+        except Unavailable as error:
+            retry_later(job, error)
         except INPUT_ERRORS as error:
             fail(job, error)
         except (OperationalError, MemoryError) as error:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from portal.accounts import second_factor
 from portal.errors import NotFound, wants_json
 from portal.fence.blind import lifted
 from portal.roles import OPEN_RIGHTS, RIGHTS
@@ -47,6 +48,12 @@ def is_truth_seeing(member: Membership) -> bool:
     return any(member.may(right) for right in OPEN_RIGHTS)
 
 
+def admit(request: HttpRequest, member: Membership) -> None:
+    """Who sees truth signs in with a second factor; a program's token was given out with one."""
+    if is_truth_seeing(member) and getattr(request, "token_user", None) is None:
+        second_factor.require(member.user, is_synthetic=member.study.is_synthetic)
+
+
 def member_view(*rights: str) -> Callable[[Inner], Callable[..., HttpResponse]]:
     """A view of one study for members with any of `rights`; `study` is its code in the address.
 
@@ -63,6 +70,7 @@ def member_view(*rights: str) -> Callable[[Inner], Callable[..., HttpResponse]]:
                 return sign_in_first(request)
             member = membership_of(request.user.pk, study)
             require(member, *rights)
+            admit(request, member)
             if not is_truth_seeing(member):
                 return view(request, member, **kwargs)
             with lifted():

@@ -9,7 +9,13 @@ from portal.accounts.models import User
 from portal.errors import Conflict
 from portal.study.acts import note_act
 from portal.study.models import Lesion, Patient
-from portal.study.patients import REGISTERING, refuse_lesion, refuse_person, require_state
+from portal.study.patients import (
+    REGISTERING,
+    refuse_lesion,
+    refuse_person,
+    refuse_position,
+    require_state,
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ def amend_lesion(lesion: Lesion, site: Site, *, reason: str, actor: User, now: d
     refuse_lesion(site.level, site.longest_diameter_mm)
     if lesion.is_included and None in {site.x_mm, site.y_mm, site.z_mm}:
         raise Conflict("An included lesion keeps its position; exclude it first.", field="x_mm")
+    refuse_position(site.x_mm, site.y_mm, site.z_mm)
     old = fields_of(lesion, site)
     if old == vars(site):
         return lesion

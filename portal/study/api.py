@@ -17,11 +17,18 @@ from portal.study import cohort_import, life, members, patients, protocol, scree
 from portal.study import serializers as shape
 from portal.study.cohort_pages import LESIONS, PATIENTS, lesion_in, patient_in, patients_of
 from portal.study.doors import Pages, StudyAPI, user_of
-from portal.study.models import Criterion, Lesion, Membership, Screening, Study
+from portal.study.models import Criterion, Lesion, Membership, Screening
 from portal.study.pages import may_create
 from portal.study.screening_pages import LOG, criterion_in
 
 EVERYBODY_OPEN = ("coordinate", "analyse", "monitor")
+
+
+def as_told(member: Membership) -> dict[str, Any]:
+    """The study as this member may know it."""
+    is_blind = member.may("read") or member.may("draw")
+    kind = shape.BlindStudyOut if is_blind else shape.StudyOut
+    return dict(kind(member.study).data)
 
 
 class Studies(APIView):
@@ -29,10 +36,10 @@ class Studies(APIView):
 
     @extend_schema(responses=shape.StudyOut(many=True))
     def get(self, request: Request) -> Response:
-        rows = Study.objects.filter(memberships__user=user_of(request)).order_by("code")
+        mine = Membership.objects.filter(user=user_of(request)).select_related("study")
         pages = Pages()
-        found = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(shape.StudyOut(found, many=True).data)
+        found = pages.paginate_queryset(mine.order_by("study__code"), request, view=self)
+        return pages.get_paginated_response([as_told(member) for member in found or ()])
 
     @extend_schema(request=shape.StudyIn, responses={201: shape.StudyOut})
     def post(self, request: Request) -> Response:
@@ -51,7 +58,7 @@ class OneStudy(StudyAPI):
 
     @extend_schema(responses=shape.StudyOut)
     def get(self, request: Request, **_: Any) -> Response:
-        return Response(shape.StudyOut(self.member.study).data)
+        return Response(as_told(self.member))
 
 
 class Protocol(StudyAPI):

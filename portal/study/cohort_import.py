@@ -12,9 +12,15 @@ from portal.archive.models import Series
 from portal.audit.chain import digest
 from portal.errors import Conflict, Invalid
 from portal.study.acts import note_act
-from portal.study.csv_rows import Column, Problem, csv_text, number, table
+from portal.study.csv_rows import Column, Problem, csv_text, number, table, whole
 from portal.study.models import LEVELS, Lesion, Patient, Study
-from portal.study.patients import REGISTERING, refuse_series, require_state, share_frame
+from portal.study.patients import (
+    REGISTERING,
+    refuse_series,
+    require_state,
+    series_uids,
+    share_frame,
+)
 
 COLUMNS = (
     Column("subject", "code of the patient in this study, 1 to 40 characters; required"),
@@ -75,6 +81,16 @@ class CohortRow:
         }
         return {v: [c, r] for v, (c, r) in marks.items() if c is not None and r is not None}
 
+    @property
+    def describes_a_lesion(self) -> bool:
+        """Beside the level, whose absence has a sentence of its own."""
+        numbers = (
+            self.x_mm, self.y_mm, self.z_mm, self.longest_diameter_mm, self.wb_anterior_column,
+            self.wb_anterior_row, self.wb_posterior_column, self.wb_posterior_row,
+        )  # fmt: skip
+        series = (self.ct_series_uid, self.spect_series_uid, self.wb_series_uid)
+        return any(series) or any(value is not None for value in numbers)
+
 
 @dataclass(frozen=True)
 class CohortPlan:
@@ -100,7 +116,7 @@ def template_csv() -> str:
 
 
 PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
-    **dict.fromkeys(("age_years", "lesion_number"), (int, "a whole number")),
+    **dict.fromkeys(("age_years", "lesion_number"), (whole, "a whole number")),
     **dict.fromkeys(
         (
             "x_mm", "y_mm", "z_mm", "longest_diameter_mm", "wb_anterior_column",
@@ -132,9 +148,12 @@ RULES: tuple[tuple[str, Callable[[CohortRow], bool], str], ...] = (
     ("sex", lambda r: r.sex in {"", "F", "M", "O"}, "Sex is F, M, O or empty."),
     ("age_years", lambda r: r.age_years is None or 0 <= r.age_years <= 120,
      "Age lies between 0 and 120."),
-    ("primary_tumour", lambda r: len(r.primary_tumour) <= 60, "At most 60 characters."),
+    ("primary_tumour", lambda r: len(r.primary_tumour) <= 60 and r.primary_tumour.isprintable(),
+     "At most 60 printable characters."),
     ("lesion_number", lambda r: r.lesion_number is None or 1 <= r.lesion_number <= 1000,
      "Lesions count from 1."),
+    ("lesion_number", lambda r: r.lesion_number is not None or not r.describes_a_lesion,
+     "This row describes a lesion; give it its number."),
     ("level", lambda r: (r.level in LEVELS) if r.lesion_number is not None else not r.level,
      "A lesion has a level C1 to S1, and a patient without a lesion has none."),
     ("x_mm", lambda r: len({v is None for v in (r.x_mm, r.y_mm, r.z_mm)}) == 1,
@@ -167,7 +186,17 @@ def inside_file(rows: Iterable[CohortRow]) -> list[Problem]:
     return problems
 
 
+ROLES = {"CT": "ct_series_uid", "SPECT": "spect_series_uid", "WB": "wb_series_uid"}
 LESION_FIELDS = ("level", "x_mm", "y_mm", "z_mm", "longest_diameter_mm")
+
+
+def differing(row: CohortRow, lesion: Lesion) -> list[str]:
+    """Columns in which the file says otherwise; series and marks count where the file names them."""
+    found = [name for name in LESION_FIELDS if getattr(lesion, name) != getattr(row, name)]
+    held = series_uids(lesion)
+    found += [c for role, c in ROLES.items() if getattr(row, c) not in {"", held[role]}]
+    marks = row.whole_body.items()
+    return found + [f"wb_{v}_column" for v, at in marks if lesion.whole_body_pixels.get(v) != at]
 
 
 def against_study(
@@ -182,13 +211,10 @@ def against_study(
         if patient and (patient.sex, patient.age_years, patient.primary_tumour) != row.person:
             problems.append(Problem(row.row, "subject", f"Patient {row.subject} is registered with other details; change them on the patient's page."))  # fmt: skip
         lesion = lesions.get((row.subject, row.lesion_number or 0))
-        differing = [f for f in LESION_FIELDS if lesion and getattr(lesion, f) != getattr(row, f)]
-        if differing:
-            problems.append(Problem(row.row, differing[0], f"Lesion {row.lesion_number} of {row.subject} is registered with another {differing[0]}; change it on the lesion's page."))  # fmt: skip
+        column = next(iter(differing(row, lesion)), "") if lesion else ""
+        if column:
+            problems.append(Problem(row.row, column, f"Lesion {row.lesion_number} of {row.subject} is registered with another {column}; change it on the lesion's page."))  # fmt: skip
     return problems
-
-
-ROLES = {"CT": "ct_series_uid", "SPECT": "spect_series_uid", "WB": "wb_series_uid"}
 
 
 def candidates(study: Study) -> dict[str, list[Series]]:
@@ -245,7 +271,9 @@ def wrong_role(
 
 def registered(study: Study) -> tuple[dict[str, Patient], dict[tuple[str, int], Lesion]]:
     people = {p.subject: p for p in Patient.objects.filter(study=study)}
-    lesions = Lesion.objects.of_study(study).select_related("patient")
+    lesions = Lesion.objects.of_study(study).select_related(
+        "patient", "ct_series", "spect_series", "whole_body_series"
+    )
     return people, {(x.patient.subject, x.number): x for x in lesions}
 
 

@@ -26,6 +26,7 @@ PATIENTS = Columns(
         "Included": ("n_included", "subject"),
         "Screening": (),
     },
+    numbers=("Age", "Lesions", "Included"),
     search=("subject", "primary_tumour"),
     filters={
         "sex": Filter("Sex", {"F": Q(sex="F"), "M": Q(sex="M"), "O": Q(sex="O")}),
@@ -48,6 +49,7 @@ LESIONS = Columns(
         "Images": (),
         "State": ("is_included", "patient__subject"),
     },
+    numbers=("Diameter", "Slot"),
     search=("patient__subject", "level"),
     filters={
         "state": Filter(

@@ -1,18 +1,23 @@
 """DICOMweb for coordinators: the series of their studies and of their own unfiled shelf, ready and held."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 
 from portal.accounts.models import User
 from portal.archive.dicomweb import stow
-from portal.archive.dicomweb.header import Image, Names, images
+from portal.archive.dicomweb.qido import Page, Query, uid_list
 from portal.archive.dicomweb.routes import Base, answer, split
+from portal.archive.dicomweb.search import Shelf, exams_of, search, state_of
+from portal.archive.dicomweb.warm import hand_on_documents
 from portal.archive.frames import BadRequest
-from portal.archive.models import Exam, Series
-from portal.archive.uids import is_valid_uid
+from portal.archive.models import Exam, Instance, Series
+from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.audit.trail import record
 from portal.errors import Forbidden, NotFound, StudyError, as_json
 from portal.fence.blind import lifted
@@ -59,7 +64,13 @@ def admitted(request: HttpRequest, rest: str) -> HttpResponseBase:
         response["Allow"] = ", ".join(methods)
         return response
     root = request.build_absolute_uri("/dicomweb")
-    found = answer(request, Base("dicomweb", shown_to(person, studies), root, NO_STORE), rest)
+
+    def answered(again: HttpRequest, more: str) -> HttpResponseBase:
+        asked, _ = split(more.strip("/").split("/"))
+        return answer(again, base_of(person, studies, root, asked), more)
+
+    hand_on_documents(request, "dicomweb", answered)
+    found = answered(request, rest)
     note(person, rest, found)
     return found
 
@@ -70,30 +81,88 @@ def door(request: HttpRequest, person: User, studies: list[str], uids: list[str]
         raise BadRequest("An address holds valid UIDs.")
     code, root = request.GET.get("study", ""), request.build_absolute_uri("/dicomweb")
     exam = uids[0] if uids else ""
-    if not code:
-        return stow.Door(person, "", None, "", exam, root)
-    if code not in studies:
+    if code and code not in studies:
         raise NotFound(NO_SUCH_PAGE)
+    # the report of what lies on one's own shelf is the same in each of one's studies
+    home = reverse("study:home", kwargs={"study": code or min(studies)})
+    report = request.build_absolute_uri(f"{home}imports/")
+    if not code:
+        return stow.Door(person, "", None, "", exam, root, report)
     study = Study.objects.get(code=code)
     key, warning = door_of(study)
-    return stow.Door(person, key, study.is_synthetic, warning, exam, root)
+    return stow.Door(person, key, study.is_synthetic, warning, exam, root, report)
 
 
-def shown_to(person: User, studies: list[str]) -> Callable[[str], list[Image]]:
-    """The images of one exam, or of all, that this coordinator may see."""
-    mine = Q(exam__study_key__in=studies) | Q(exam__study_key="", exam__importer=person)
+def base_of(person: User, studies: list[str], root: str, asked: Sequence[str]) -> Base:
+    """The exams of these studies and of the person's own shelf, called as the address calls them."""
+    called: dict[str, str] = {}
+    shelf = Shelf(tuple(studies), person.pk, root, called)
+    shown = shown_to(person, studies, asked, called)
 
-    def shown(exam_uid: str) -> list[Image]:
-        chosen = Series.objects.filter(mine).select_related("exam").order_by("pk")
-        if exam_uid:
-            chosen = chosen.filter(exam__uid=exam_uid)
-        return images(chosen, archive_names)
+    def found(asked_for: Query, uids: Sequence[str]) -> Page:
+        query = with_ours(asked_for, shelf.exams)
+        page = search(shelf, query, uids)
+        rows = [] if page.rows or not uids else shown(uids)
+        own = [rows[0].exam.uid, rows[0].uid][: len(uids)] if rows else []
+        return search(shelf, query, own) if own else page
+
+    def state(uids: Sequence[str]) -> str:
+        return state_of(shelf, uids)
+
+    return Base("dicomweb", shown, shelf.names, root, NO_STORE, search=found, state=state)
+
+
+def with_ours(query: Query, mine: Q) -> Query:
+    """Beside each UID that is asked for the one that was made of it, so that a sender finds what it sent."""
+    exams = Exam.objects.filter(mine)
+    rows: dict[str, Callable[[list[str]], QuerySet[Any]]] = {
+        "StudyInstanceUID": lambda made: exams.filter(mapped_uid__in=made),
+        "SeriesInstanceUID": lambda made: Series.objects.filter(
+            Q(sender_uid__in=made) | Q(mapped_uid__in=made), exam__in=exams
+        ),
+        "SOPInstanceUID": lambda made: Instance.objects.filter(
+            uid__in=made, series__exam__in=exams
+        ),
+    }
+    keys = dict(query.keys)
+    for keyword in rows.keys() & {k for k, v in keys.items() if v}:
+        asked = uid_list(keys[keyword])
+        made = [archive_uid(archive_key(), uid) for uid in asked]
+        keys[keyword] = ",".join([*asked, *rows[keyword](made).values_list("uid", flat=True)])
+    return replace(query, keys=keys)
+
+
+def shown_to(
+    person: User, studies: list[str], asked: Sequence[str], called: dict[str, str]
+) -> Callable[[Sequence[str]], list[Series]]:
+    """The series below an exam's and a series' UID that this coordinator may see.
+
+    Source UIDs in an address are mapped by the key, so that a STOW client finds what it sent; `called` learns under
+    which UID each was asked for.
+    """
+
+    def shown(uids: Sequence[str]) -> list[Series]:
+        mine = exams_of(studies, person.pk, "exam__")
+        rows = Series.objects.filter(mine).select_related("exam").order_by("pk")
+        below = Q(**dict(zip(("exam__uid", "uid"), uids, strict=False)))
+        found = list(rows.filter(below))
+        if found or not uids:
+            return found
+        sent = list(rows.filter(sent_as(uids)))
+        if sent:
+            called.update({archive_uid(archive_key(), uid): uid for uid in asked})
+        for one in sent:
+            called.update(zip((one.exam.uid, one.uid), uids, strict=False))
+        return sent
 
     return shown
 
 
-def archive_names(exam: Exam) -> Names:
-    return Names(str, exam.subject, 0, is_case=False)
+def sent_as(uids: Sequence[str]) -> Q:
+    """What was sent under these UIDs of its sender."""
+    exam, *series = (archive_uid(archive_key(), uid) for uid in uids)
+    found = Q(exam__mapped_uid=exam)
+    return found & (Q(sender_uid=series[0]) | Q(mapped_uid=series[0])) if series else found
 
 
 def note(person: User, rest: str, response: HttpResponseBase) -> None:

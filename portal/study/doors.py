@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from portal.accounts.models import User
 from portal.errors import NotFound
 from portal.fence.blind import lifted
-from portal.study.access import NO_SUCH_PAGE, is_truth_seeing, membership_of, require
+from portal.study.access import NO_SUCH_PAGE, admit, is_truth_seeing, membership_of, require
 from portal.study.listing import Columns, narrowed
 from portal.study.models import Membership
 
@@ -56,6 +56,7 @@ class StudyAPI(APIView):
         super().initial(request, *args, **kwargs)
         self.member = membership_of(user_of(request).pk, kwargs["study"])
         require(self.member, *(self.may_read if request.method in SAFE else self.may_write))
+        admit(request._request, self.member)
         if is_truth_seeing(self.member):
             self.fence.enter_context(lifted())
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.utils.html import escape
 
 from portal.study.models import Criterion, Lesion, Patient, Screening, Study
@@ -48,12 +49,18 @@ class FlowNumbers:
         return self.patients.difference == 0 and self.lesions.difference == 0
 
 
+def why(criterion: Criterion) -> str:
+    """The criterion as a reason: one for inclusion excludes by not being met."""
+    is_lack = criterion.kind == Criterion.Kind.INCLUDE
+    return f"Not met: {criterion.text}" if is_lack else criterion.text
+
+
 def stage(
     screened: int, rows: list[tuple[str, int | None]], criteria: dict[int, Criterion]
 ) -> Stage:
     included = sum(decision == Screening.Decision.INCLUDED for decision, _ in rows)
     counts = Counter(c for decision, c in rows if decision == Screening.Decision.EXCLUDED)
-    reasons = [Excluded(criteria[c].text, counts[c]) for c in criteria if counts[c]]
+    reasons = [Excluded(why(criteria[c]), counts[c]) for c in criteria if counts[c]]
     if counts[None]:
         reasons.append(Excluded(OTHER, counts[None]))
     return Stage(screened, included, tuple(reasons))
@@ -66,7 +73,9 @@ def flow(study: Study) -> FlowNumbers:
     patients = current.filter(lesion__isnull=True)
     included = patients.filter(decision=Screening.Decision.INCLUDED).values("patient")
     lesions = Lesion.objects.filter(patient__in=included)
-    of_lesions = current.filter(lesion__in=lesions)
+    # a lesion that left with its patient and did not come back waits for a new decision
+    left = Q(decision=Screening.Decision.INCLUDED, lesion__is_included=False)
+    of_lesions = current.filter(lesion__in=lesions).exclude(left)
     note = (
         "The numbers of this synthetic study's screening log are invented."
         if study.is_synthetic

@@ -43,6 +43,10 @@ class ProtocolForm(forms.Form):
             plan: dict[str, Any] = json.loads(text)
         except json.JSONDecodeError as error:
             raise forms.ValidationError(f"This is not readable JSON: {error.msg}.") from error
+        except RecursionError as error:
+            raise forms.ValidationError(
+                "The plan is nested too deeply; make it flatter."
+            ) from error
         return plan
 
     @staticmethod
@@ -92,6 +96,19 @@ class AccountForm(forms.Form):
     password = forms.CharField(
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text="At least 12 characters; the person changes it after the first sign-in.",
+    )
+
+
+class ConnectionForm(forms.Form):
+    name = forms.SlugField(max_length=40, help_text="What coordinators see, such as main-pacs.")
+    url = forms.CharField(
+        max_length=300,
+        label="Address",
+        help_text="https://…, the base of its DICOMweb service; http only to this machine or a listed host.",
+    )
+    user = forms.CharField(max_length=100, required=False, label="User name")
+    password = forms.CharField(
+        required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
     )
 
 

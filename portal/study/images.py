@@ -14,16 +14,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.models import User
-from portal.archive.filing import file_exam, release
+from portal.archive.filing import file_exam, release, remove
 from portal.archive.ingest import counts, import_paths, is_short_of_room
+from portal.archive.kept import kept
 from portal.archive.models import Exam, Import, ImportFile, Series
 from portal.archive.packs import disk_full
-from portal.errors import Invalid, NotFound
+from portal.errors import Conflict, Invalid, NotFound
 from portal.study.access import NO_SUCH_PAGE, member_view
 from portal.study.csv_rows import Column, csv_text
 from portal.study.models import Membership, State, Study
 
-PAGE_ROWS = 50
+PAGE_ROWS, KEPT_ROWS = 50, 10
 MAX_FILES = 500
 COLUMNS = (
     Column("row", "number in the import"), Column("name", "name as sent"), Column("size", "bytes"),
@@ -94,10 +95,9 @@ def spool(files: "Sequence[UploadedFile[bytes]]", folder: Path) -> dict[Path, st
 
 def import_of(member: Membership, code: str) -> Import:
     row = Import.objects.filter(code=code).first()
-    mine = row is not None and (
-        row.study_key == member.study.code or row.actor_id == member.user_id
-    )
-    if row is None or not mine:
+    if row is None or row.study_key not in {member.study.code, ""}:
+        raise NotFound(NO_SUCH_PAGE)
+    if not row.study_key and row.actor_id != member.user_id:  # the shelf is one person's
         raise NotFound(NO_SUCH_PAGE)
     return row
 
@@ -153,6 +153,38 @@ def release_series(request: HttpRequest, member: Membership, series: int) -> Htt
     )
     messages.success(request, "The series is released.")
     return redirect("study:held", study=member.study.code)
+
+
+@member_view("coordinate")
+@require_POST
+def remove_series(request: HttpRequest, member: Membership, series: int) -> HttpResponse:
+    """Take a series of this study out of the archive for good."""
+    if member.study.has_reached(State.READS_LOCKED):
+        raise Conflict("The reads are locked; no image can be removed any more.")
+    row = (
+        Series.objects.of_study(member.study.code).filter(pk=series).select_related("exam").first()
+    )
+    if row is None:
+        raise NotFound(NO_SUCH_PAGE)
+    remove(
+        row, reason=request.POST.get("reason", ""), actor=person(member), study=member.study.code
+    )
+    messages.success(request, "The series is removed.")
+    return redirect("study:kept", study=member.study.code)
+
+
+@member_view("coordinate")
+@require_safe
+def kept_page(request: HttpRequest, member: Membership) -> HttpResponse:
+    """What the de-identification kept of each series, as the archive view shows it."""
+    rows = (
+        Series.objects.of_study(member.study.code)
+        .select_related("exam")
+        .order_by("exam__subject", "pk")
+    )
+    page = Paginator(rows, KEPT_ROWS).get_page(request.GET.get("page"))
+    shown = [(series, kept(series)) for series in page]
+    return render(request, "study/kept.html", context_of(member, page=page, shown=shown))
 
 
 @member_view("coordinate")

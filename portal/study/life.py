@@ -19,7 +19,8 @@ from portal.audit.verify import verify
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.roles import ROLES
 from portal.study.acts import note_act
-from portal.study.models import STATE_ORDER, Criterion, Lesion, Membership, Split, State, Study
+from portal.study.models import STATE_ORDER, Criterion, Lesion, Membership, State, Study
+from portal.study.splitting import covers_cohort, current_split
 
 MEANINGS = {
     State.READING: "I lock the cohort, the split and the design of this study.",
@@ -113,13 +114,17 @@ def to_screening(study: Study) -> tuple[Check, ...]:
 
 def to_reading(study: Study) -> tuple[Check, ...]:
     included = Lesion.objects.of_study(study).included()
-    split = Split.objects.filter(study=study, locked_at__isnull=False).order_by("-version").first()
+    split = current_split(study)
+    is_split = split is not None and covers_cohort(split)
+    to_split = "Preview a split and lock it."
+    if split is not None and not is_split:
+        to_split = f"The cohort has changed since split {split.version} was locked; make a new one and lock it."
     imageless = included.filter(ct_series__isnull=True) | included.filter(spect_series__isnull=True)
     return (
         Check("lesions", "Lesions are included", included.exists(), "Include lesions in the screening."),
         Check("series", "Each included lesion has its CT and SPECT", not imageless.exists(),
               "Import the missing images and choose the series of each lesion."),
-        Check("split", "The split is locked", split is not None, "Preview a split and lock it."),
+        Check("split", "A split of this cohort is locked", is_split, to_split),
     )  # fmt: skip
 
 
@@ -159,7 +164,7 @@ def signed_object(study: Study, state: str) -> str:
     return f"study:{study.code}:{state}"
 
 
-def sign(study: Study, state: str, actor: User, *, reason: str, now: datetime) -> None:
+def sign(study: Study, state: str, actor: User, *, reason: str, now: datetime, method: str) -> None:
     Signature.objects.create(
         user=actor,
         printed_name=actor.printed_name,
@@ -167,13 +172,13 @@ def sign(study: Study, state: str, actor: User, *, reason: str, now: datetime) -
         obj=signed_object(study, state),
         meaning=MEANINGS[State(state)],
         record_digest=digest(record_of(study)),
-        method="password",
+        method=method,
         reason=reason,
         at=now,
     )
 
 
-def confirm(study: Study, *, to: str, actor: User, now: datetime) -> None:
+def confirm(study: Study, *, to: str, actor: User, now: datetime, method: str = "password") -> None:
     """The second signature under a step, by another member who neither reads nor draws."""
     member = Membership.objects.filter(study=study, user=actor).first()
     if member is None or member.can_read or member.can_draw:
@@ -183,14 +188,14 @@ def confirm(study: Study, *, to: str, actor: User, now: datetime) -> None:
     if actor.pk in signers(study, to):
         raise Conflict("You have confirmed this step already; another member must take it.")
     with transaction.atomic():
-        sign(study, to, actor, reason="", now=now)
+        sign(study, to, actor, reason="", now=now, method=method)
         note_act(study, actor, "study.confirm", f"study:{study.code}", new={"to": to})
 
 
 def record_of(study: Study) -> dict[str, Any]:
     """What the digests of a study's plan cover."""
     criteria = Criterion.objects.filter(study=study).order_by("order", "code")
-    split = Split.objects.filter(study=study, locked_at__isnull=False).order_by("-version").first()
+    split = current_split(study)
     return {
         "protocol": study.protocol,
         "analysis_plan": study.analysis_plan,
@@ -213,6 +218,7 @@ def advance(
     reason: str,
     now: datetime,
     extra_checks: Sequence[Check] = (),
+    method: str = "password",
 ) -> Study:
     """Take the next step, or refuse with everything that is missing."""
     with transaction.atomic():
@@ -224,7 +230,7 @@ def advance(
             codes = [c.code for c in missing]
             raise Conflict(f"The study cannot go to {to} yet. {hints}", extra={"missing": codes})
         before = fresh.state
-        take_step(fresh, to, actor, reason=reason, now=now)
+        take_step(fresh, to, actor, reason=reason, now=now, method=method)
         note_act(
             fresh, actor, "study.advance", f"study:{fresh.code}",
             old={"state": before}, new={"state": to, "digests": fresh.digests}, reason=reason,
@@ -247,9 +253,11 @@ def refuse_step(study: Study, to: str, actor: User, reason: str) -> None:
         raise Forbidden("You confirmed the unblinding; another coordinator must carry it out.")
 
 
-def take_step(study: Study, to: str, actor: User, *, reason: str, now: datetime) -> None:
+def take_step(
+    study: Study, to: str, actor: User, *, reason: str, now: datetime, method: str
+) -> None:
     if to in MEANINGS:
-        sign(study, to, actor, reason=reason, now=now)
+        sign(study, to, actor, reason=reason, now=now, method=method)
     study.state = to
     if to == State.READING:
         study.digests = {**study.digests, **frozen_digests(study)}

@@ -19,6 +19,7 @@ class Header:
     sort: str
     is_sorted: bool
     is_descending: bool
+    is_number: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Filter:
 
 @dataclass(frozen=True)
 class Columns:
-    """What a list can be sorted by: heading -> order (() for none)."""
+    """What a list can be sorted by: heading -> order (() for none); `default` is the `sort` of a plain address."""
 
     headings: Mapping[str, tuple[str, ...]]
     search: tuple[str, ...] = ()
     filters: Mapping[str, Filter] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+    default: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def headers(columns: Columns, sort: str) -> tuple[Header, ...]:
         is_sorted = bool(fields) and sort.removeprefix("-") == key
         is_descending = is_sorted and sort.startswith("-")
         target = f"-{key}" if is_sorted and not is_descending else key
-        made.append(Header(label, target if fields else "", is_sorted, is_descending))
+        is_number = label in columns.numbers
+        made.append(Header(label, target if fields else "", is_sorted, is_descending, is_number))
     return tuple(made)
 
 
@@ -107,8 +111,12 @@ def narrowed(
     for choice in chosen_filters(request, columns):
         if choice.value:
             rows = rows.filter(columns.filters[choice.name].options[choice.value])
-    text, sort = search_text(request), request.GET.get("sort", "")
+    text, sort = search_text(request), sort_of(request, columns)
     return rows.filter(searched(columns, text)).order_by(*order_of(columns, sort))
+
+
+def sort_of(request: HttpRequest, columns: Columns) -> str:
+    return request.GET.get("sort", "") or columns.default
 
 
 def search_text(request: HttpRequest) -> str:
@@ -121,7 +129,7 @@ def listing(request: HttpRequest, rows: QuerySet[Any, Any], columns: Columns) ->
     pages = Paginator(narrowed(request, rows, columns), PAGE_ROWS)
     return Listing(
         page=pages.get_page(request.GET.get("page")),
-        headers=headers(columns, request.GET.get("sort", "")),
+        headers=headers(columns, sort_of(request, columns)),
         choices=choices,
         search=text,
         is_searchable=bool(columns.search),

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from portal.accounts.models import User
+from portal.accounts.sessions import rights_changed
 from portal.audit.models import AuditEvent
 from portal.audit.trail import record
 from portal.errors import Conflict, Forbidden, Invalid
@@ -103,6 +104,7 @@ def add_member(study: Study, user: User, role: str, *, actor: User, now: datetim
             member = Membership.objects.create(
                 study=study, user=user, role=role, since=now, **flags(role)
             )
+            rights_changed(user, now)
             note_act(study, actor, "member.add", member_object(user, role), new={"role": role})
     except IntegrityError as error:
         raise Conflict(
@@ -123,6 +125,7 @@ def change_role(member: Membership, role: str, *, actor: User, now: datetime) ->
     before = member.role
     with transaction.atomic():
         Membership.objects.filter(pk=member.pk).update(role=role, since=now, **flags(role))
+        rights_changed(member.user, now)
         obj = member_object(member.user, role)
         note_act(
             member.study, actor, "member.change", obj, old={"role": before}, new={"role": role}
@@ -138,6 +141,7 @@ def remove(member: Membership, *, actor: User, now: datetime) -> None:
     refuse_last_coordinator(member)
     with transaction.atomic():
         Membership.objects.filter(pk=member.pk).delete()
+        rights_changed(member.user, now)
         obj = member_object(member.user, member.role)
         old = {"role": member.role, "since": member.since, "until": now}
         note_act(member.study, actor, "member.remove", obj, old=old)

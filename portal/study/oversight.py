@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -18,25 +17,55 @@ from portal.audit.trail import record
 from portal.errors import Conflict, Invalid, NotFound
 from portal.jobs.models import Job
 from portal.study.access import NO_SUCH_PAGE, member_view
+from portal.study.listing import Columns, Filter, listing
 from portal.study.models import Membership, State, Study
 
-PAGE_ROWS = 50
+JOBS = Columns(
+    headings={
+        "Job": ("pk",),
+        "Work": ("kind", "pk"),
+        "State": ("state", "pk"),
+        "Progress": (),
+        "Attempts": ("attempts", "pk"),
+        "Queued": ("created_at",),
+        "Ended": ("ended_at",),
+        "Remarks": (),
+    },
+    search=("kind", "error_text"),
+    filters={"state": Filter("State", {state: Q(state=state) for state in Job.State.values})},
+    numbers=("Job", "Attempts"),
+    default="-job",
+)
+ACTS = Columns(
+    headings={
+        "No.": ("seq",),
+        "When": ("at", "seq"),
+        "Who": ("actor", "seq"),
+        "Role": ("role", "seq"),
+        "Act": ("verb", "seq"),
+        "Object": ("obj", "seq"),
+        "Clock": ("clock", "seq"),
+        "Hash": (),
+    },
+    search=("verb", "obj", "role"),
+    numbers=("No.",),
+    default="-no.",
+)
+ALARMS = (
+    "sign_in.failed",
+    "sign_in.locked",
+)  # acts at the door belong to no study, its coordinator is told
 
 
 @member_view("coordinate", "analyse", "monitor")
 @require_safe
 def jobs(request: HttpRequest, member: Membership) -> HttpResponse:
     rows = Job.objects.of_study(member.study.code)
-    state = request.GET.get("state", "")
-    if state in Job.State.values:
-        rows = rows.filter(state=state)
     context = {
         "member": member,
         "study": member.study,
-        "page": Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page")),
-        "state": state,
-        "states": Job.State.values,
-        "is_busy": Job.objects.of_study(member.study.code).active().exists(),
+        "listing": listing(request, rows, JOBS),
+        "is_busy": rows.active().exists(),
     }
     return render(request, "study/jobs.html", context)
 
@@ -67,11 +96,20 @@ def requeue(request: HttpRequest, member: Membership, job: int) -> HttpResponse:
 
 
 def visible_events(study: Study, member: Membership) -> QuerySet[AuditEvent]:
-    """Events of the study; a monitor sees no act on truth before the study is unblinded."""
-    rows = AuditEvent.objects.filter(study=study.code).order_by("-seq")
+    """Events of the study and alarms about its members; a monitor sees no act on truth before the unblinding."""
+    people = Membership.objects.filter(study=study).values_list("user__code", flat=True)
+    alarms = Q(verb__in=ALARMS, obj__in=[f"user:{code}" for code in people])
+    rows = AuditEvent.objects.filter(Q(study=study.code) | alarms)
     if member.can_coordinate or study.has_reached(State.UNBLINDED):
         return rows
     return rows.exclude(verb__startswith="truth.").exclude(verb__startswith="evaluation.")
+
+
+def names_of(actors: set[str]) -> dict[str, str]:
+    """Actor -> user name, for the people among them."""
+    keys = [int(actor[2:]) for actor in actors if actor.startswith("u:") and actor[2:].isdigit()]
+    people = User.objects.filter(pk__in=keys).values_list("pk", "username")
+    return {f"u:{pk}": name for pk, name in people}
 
 
 @member_view("coordinate", "analyse", "monitor")
@@ -81,13 +119,13 @@ def audit(request: HttpRequest, member: Membership) -> HttpResponse:
     verb = request.GET.get("verb", "").strip()
     if verb:
         rows = rows.filter(verb__startswith=verb)
-    page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
-    people = {f"u:{pk}": name for pk, name in User.objects.values_list("pk", "username")}
+    shown = listing(request, rows, ACTS)
+    people = names_of({event.actor for event in shown.page})
     context = {
         "member": member,
         "study": member.study,
-        "page": page,
-        "rows": [(event, people.get(event.actor, event.actor)) for event in page],
+        "listing": shown,
+        "rows": [(event, people.get(event.actor, event.actor)) for event in shown.page],
         "verb": verb,
     }
     return render(request, "study/audit.html", context)

@@ -4,17 +4,21 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from portal.accounts import second_factor
 from portal.accounts.models import User
+from portal.accounts.tokens import refuse_token
 from portal.errors import Invalid, NotFound, StudyError
 from portal.fence.blind import lifted
 from portal.roles import ROLE_NAMES, rule
 from portal.study import forms, life, members, protocol, signing
 from portal.study.access import NO_SUCH_PAGE, member_view
+from portal.study.listing import Columns, Filter, listing
 from portal.study.models import STATE_ORDER, Membership, State, Study
 
 GET_POST = ["GET", "HEAD", "POST"]
@@ -89,6 +93,7 @@ def create_account(request: HttpRequest) -> HttpResponse:
     user = actor_of(request)
     if not user.is_staff:
         raise NotFound(NO_SUCH_PAGE)
+    second_factor.require(user)
     form = forms.AccountForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
@@ -134,11 +139,13 @@ def home(request: HttpRequest, member: Membership) -> HttpResponse:
     return page(request, member, "study/home.html", context)
 
 
-def check_signature(request: HttpRequest, study: Study, to: str) -> None:
-    """Steps that carry a signature ask for the credentials afresh."""
-    if to in life.MEANINGS:
-        password, code = request.POST.get("password", ""), request.POST.get("code", "")
-        signing.prove(study, actor_of(request), password=password, code=code)
+def proven_method(request: HttpRequest, study: Study, to: str) -> str:
+    """Steps that carry a signature ask for the credentials afresh; how they were proven."""
+    if to not in life.MEANINGS:
+        return ""
+    refuse_token(request, "sign")
+    password, code = request.POST.get("password", ""), request.POST.get("code", "")
+    return signing.prove(study, actor_of(request), password=password, code=code)
 
 
 @member_view("coordinate")
@@ -148,10 +155,9 @@ def advance(request: HttpRequest, member: Membership) -> HttpResponse:
     if not form.is_valid():
         raise Invalid("Say why the study takes this step.", field="reason")
     user, to = actor_of(request), form.cleaned_data["to"]
-    check_signature(request, member.study, to)
-    life.advance(
-        member.study, to=to, actor=user, reason=form.cleaned_data["reason"], now=timezone.now()
-    )
+    method = proven_method(request, member.study, to)
+    reason = form.cleaned_data["reason"]
+    life.advance(member.study, to=to, actor=user, reason=reason, now=timezone.now(), method=method)
     messages.success(request, f"The study is now in {to}.")
     return redirect("study:home", study=member.study.code)
 
@@ -161,9 +167,9 @@ def advance(request: HttpRequest, member: Membership) -> HttpResponse:
 def confirm(request: HttpRequest, member: Membership) -> HttpResponse:
     """The second signature; monitors stay blind, so the fence opens for this one write only."""
     user, to = actor_of(request), State.UNBLINDED
-    check_signature(request, member.study, to)
+    method = proven_method(request, member.study, to)
     with lifted():
-        life.confirm(member.study, to=to, actor=user, now=timezone.now())
+        life.confirm(member.study, to=to, actor=user, now=timezone.now(), method=method)
     messages.success(request, "Your confirmation is signed.")
     return redirect("study:home", study=member.study.code)
 
@@ -183,16 +189,17 @@ def protocol_page(request: HttpRequest, member: Membership) -> HttpResponse:
 @member_view("coordinate")
 @require_POST
 def save_protocol(request: HttpRequest, member: Membership) -> HttpResponse:
-    form = forms.ProtocolForm(request.POST)
-    if not form.is_valid():
-        return page(
-            request, member, "study/protocol.html", {"form": form, "is_open": True}, status=422
-        )
-    protocol.write_protocol(
-        member.study, **form.cleaned_data, actor=actor_of(request), now=timezone.now()
-    )
-    messages.success(request, "Protocol and analysis plan are saved.")
-    return redirect("study:protocol", study=member.study.code)
+    form, user = forms.ProtocolForm(request.POST), actor_of(request)
+    if form.is_valid():
+        try:
+            protocol.write_protocol(
+                member.study, **form.cleaned_data, actor=user, now=timezone.now()
+            )
+            messages.success(request, "Protocol and analysis plan are saved.")
+            return redirect("study:protocol", study=member.study.code)
+        except Invalid as error:
+            forms.blame(form, error)
+    return page(request, member, "study/protocol.html", {"form": form, "is_open": True}, status=422)
 
 
 @member_view("coordinate")
@@ -216,12 +223,24 @@ def settings_page(request: HttpRequest, member: Membership) -> HttpResponse:
     )
 
 
+MEMBERS = Columns(
+    headings={
+        "Person": ("user__username",),
+        "Role": ("role", "user__username"),
+        "Since": ("since", "user__username"),
+    },
+    search=("user__username", "user__first_name", "user__last_name"),
+    filters={"role": Filter("Role", {role: Q(role=role) for role in ROLE_NAMES})},
+    default="role",
+)
+
+
 @member_view("coordinate", "monitor")
 @require_safe
 def members_page(request: HttpRequest, member: Membership) -> HttpResponse:
     rows = Membership.objects.filter(study=member.study).select_related("user")
     context = {
-        "rows": rows.order_by("role", "user__username"),
+        "listing": listing(request, rows, MEMBERS),
         "form": forms.MemberForm(),
         "roles": ROLE_NAMES,
     }

@@ -14,6 +14,7 @@ from portal.study.models import LEVELS, Lesion, Patient, Screening, Site, State,
 
 REGISTERING: tuple[str, ...] = (State.DRAFT, State.SCREENING)
 VIEWS = ("anterior", "posterior")
+FARTHEST = 100_000
 
 
 def require_state(study: Study, states: Sequence[str], what: str) -> None:
@@ -69,11 +70,21 @@ def refuse_lesion(level: str, longest_diameter_mm: float | None) -> None:
         raise Invalid("The longest diameter is above 0 and at most 500 mm.", field="longest_diameter_mm")  # fmt: skip
 
 
+def refuse_position(*position_mm: float | None) -> None:
+    given = [v for v in position_mm if v is not None]
+    if len(given) not in {0, len(position_mm)}:
+        raise Invalid("Give x_mm, y_mm and z_mm, or none of them.", field="x_mm")
+    if not all(abs(v) <= FARTHEST for v in given):  # NaN is no distance either
+        raise Invalid(f"A position lies within {FARTHEST} mm of the origin.", field="x_mm")
+
+
 def whole_body_pixels(points: Mapping[str, Sequence[float]] | None) -> dict[str, list[float]]:
     """`{"anterior": [column, row], "posterior": [column, row]}`, either or none."""
     points = points or {}
     if set(points) - set(VIEWS) or any(len(p) != 2 for p in points.values()):
         raise Invalid("A whole-body mark is a column and a row, anterior, posterior or both.")
+    if not all(abs(v) <= FARTHEST for point in points.values() for v in point):
+        raise Invalid("A whole-body mark lies on the image, in pixels.")
     return {view: [float(v) for v in points[view]] for view in VIEWS if view in points}
 
 
@@ -97,6 +108,7 @@ def register_lesion(
     study = patient.study
     require_state(study, REGISTERING, "Lesions are registered")
     refuse_lesion(level, longest_diameter_mm)
+    refuse_position(x_mm, y_mm, z_mm)
     series = {"CT": ct_series, "SPECT": spect_series, "WB": whole_body_series}
     for role, chosen in series.items():
         refuse_series(patient, chosen, role)

@@ -1,6 +1,7 @@
 """Writing the protocol, the analysis plan and the settings of a study."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,24 @@ from portal.study.models import Lesion, State, Study
 from portal.study.patients import require_state
 
 WRITING: tuple[str, ...] = (State.DRAFT, State.SCREENING)
+MAX_DEPTH = 20
+
+
+def inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
+
+
+def refuse_plan(plan: Mapping[str, Any]) -> None:
+    """A plan that can be stored and digested: finite numbers, not nested without end."""
+    layer: list[Any] = [plan]
+    for _ in range(MAX_DEPTH + 1):
+        if any(isinstance(v, float) and not math.isfinite(v) for v in layer):
+            raise Invalid("A number of the analysis plan is not finite; write it as text.", field="analysis_plan")  # fmt: skip
+        layer = [inner for value in layer for inner in inside(value)]
+    if layer:
+        raise Invalid(f"The analysis plan is nested more than {MAX_DEPTH} deep; make it flatter.", field="analysis_plan")  # fmt: skip
 
 
 def write_protocol(
@@ -21,6 +40,7 @@ def write_protocol(
 ) -> Study:
     """Set protocol and analysis plan; both are fixed once reading has begun."""
     require_state(study, WRITING, "Protocol and analysis plan are written")
+    refuse_plan(analysis_plan)
     new = {"protocol": protocol.strip(), "analysis_plan": dict(analysis_plan)}
     old = {"protocol": study.protocol, "analysis_plan": study.analysis_plan}
     if new == old:

@@ -17,6 +17,7 @@ from portal.study.models import Criterion, Lesion, Patient, Screening, State, St
 from portal.study.patients import log_decision, place_in_slot, require_state, take_out
 
 WRITING: tuple[str, ...] = (State.DRAFT, State.SCREENING)
+NOTE_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def refuse_decision(
 ) -> None:
     if decision not in Screening.Decision.values:
         raise Invalid("A decision is included or excluded.", field="decision")
+    if len(note.strip()) > NOTE_LENGTH:
+        raise Invalid(f"A note has at most {NOTE_LENGTH} characters.", field="note")
     if decision == Screening.Decision.EXCLUDED and criterion is None and not note.strip():
         raise Invalid("An exclusion names its criterion, or says why.", field="criterion")
     patient = subject.patient if isinstance(subject, Lesion) else subject

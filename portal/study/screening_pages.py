@@ -75,7 +75,8 @@ def add_criterion(request: HttpRequest, member: Membership) -> HttpResponse:
     else:
         form = forms.CriterionForm(request.POST)
         if not form.is_valid():
-            raise Invalid("Give the criterion a code and a text.", field="code")
+            field, faults = next(iter(form.errors.items()))
+            raise Invalid(f"{field.capitalize()}: {faults[0]}", field=field)
         screening.add_criterion(member.study, **form.cleaned_data, actor=user, now=now)
     return redirect("study:screening", study=member.study.code)
 
@@ -111,7 +112,7 @@ def decide(
                 criterion_in(member.study, code) if code else None,
                 actor=actor_of(request),
                 now=timezone.now(),
-                note=request.POST.get("note", "")[:300],
+                note=request.POST.get("note", ""),
             )
             address = {"study": member.study.code, form_of: subject.code}
             return redirect(reverse(f"study:{form_of}", kwargs=address))

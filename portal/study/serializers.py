@@ -19,6 +19,17 @@ class StudyOut(serializers.ModelSerializer[Study]):
         read_only_fields: ClassVar = fields
 
 
+class BlindStudyOut(serializers.ModelSerializer[Study]):
+    """What a reader hears of a study: neither the seed of a synthetic cohort nor a digest of its parts."""
+
+    synthetic = serializers.BooleanField(source="is_synthetic")
+
+    class Meta:
+        model = Study
+        fields: ClassVar = ["code", "name", "state", "synthetic", "created_at"]
+        read_only_fields: ClassVar = fields
+
+
 class StudyIn(serializers.Serializer[Any]):
     code = serializers.SlugField(max_length=40)
     name = serializers.CharField(max_length=200)

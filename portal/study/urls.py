@@ -3,7 +3,17 @@
 from django.urls import path
 
 from portal.roles import rule
-from portal.study import amending_pages, api, cohort_pages, dicomweb, images, pages, screening_pages
+from portal.study import (
+    amending_pages,
+    api,
+    cohort_pages,
+    dicomweb,
+    images,
+    imports_api,
+    pages,
+    pulling,
+    screening_pages,
+)
 
 app_name = "study"
 HOME = "studies/<slug:study>/"
@@ -11,12 +21,15 @@ PATIENT = f"{HOME}patients/<slug:patient>/"
 LESION = f"{HOME}lesions/<slug:lesion>/"
 API = "api/v1/studies/"
 API_STUDY = f"{API}<slug:study>/"
+API_IMPORT = f"{API_STUDY}imports/<slug:code>/"
 API_LESION = f"{API_STUDY}lesions/<slug:lesion>/"
 urlpatterns = [
     path("", pages.my_studies, name="mine"),
     path("dicomweb/<path:rest>", dicomweb.dicomweb, name="dicomweb"),
     path("new-study/", pages.create, name="create"),
     path("new-account/", pages.create_account, name="accounts"),
+    path("pacs-connections/", pulling.connections, name="connections"),
+    path("pacs-connections/<slug:name>/remove/", pulling.disconnect, name="disconnect"),
     path(HOME, pages.home, name="home"),
     path(f"{HOME}advance/", pages.advance, name="advance"),
     path(f"{HOME}confirm/", pages.confirm, name="confirm"),
@@ -51,6 +64,13 @@ urlpatterns = [
     path(f"{HOME}import/upload/", images.upload, name="upload"),
     path(f"{HOME}imports/<slug:code>/", images.import_report, name="import_report"),
     path(f"{HOME}imports/<slug:code>/report.csv", images.import_csv, name="import_csv"),
+    path(f"{HOME}kept/", images.kept_page, name="kept"),
+    path(f"{HOME}kept/<int:series>/remove/", images.remove_series, name="remove_series"),
+    path(f"{HOME}pacs/", pulling.pacs_page, name="pacs"),
+    path(f"{HOME}pacs/search/", pulling.search, name="pacs_search"),
+    path(f"{HOME}pacs/series/", pulling.series, name="pacs_series"),
+    path(f"{HOME}pacs/pull/", pulling.pull, name="pacs_pull"),
+    path(f"{HOME}pacs/<int:pull>/again/", pulling.again, name="pacs_again"),
     path(f"{HOME}held/", images.held_page, name="held"),
     path(f"{HOME}held/<int:series>/release/", images.release_series, name="release"),
     path(f"{HOME}shelf/<int:exam>/file/", images.file_from_shelf, name="file_exam"),
@@ -68,6 +88,11 @@ urlpatterns = [
     path(f"{API_LESION}series/", api.LesionSeries.as_view(), name="api_lesion_series"),
     path(f"{API_LESION}registration/", api.LesionRegistration.as_view(), name="api_registration"),
     path(f"{API_LESION}include/", api.LesionInclusion.as_view(), name="api_include"),
+    path(f"{API_STUDY}imports/", imports_api.Imports.as_view(), name="api_imports"),
+    path(API_IMPORT, imports_api.OneImport.as_view(), name="api_import"),
+    path(f"{API_IMPORT}known/", imports_api.KnownImages.as_view(), name="api_import_known"),
+    path(f"{API_IMPORT}batches/<int:batch>/", imports_api.ImportBatch.as_view(), name="api_batch"),
+    path(f"{API_IMPORT}end/", imports_api.ImportEnd.as_view(), name="api_import_end"),
     path(f"{API_STUDY}criteria/", api.Criteria.as_view(), name="api_criteria"),
     path(f"{API_STUDY}screening/", api.ScreeningLog.as_view(), name="api_screening"),
     path(f"{API_STUDY}screening/flow/", api.Flow.as_view(), name="api_flow"),

@@ -126,7 +126,13 @@ class ReferenceStandardFile(StudyAPI):
         return Response(PlanOut(body).data, status=status)
 
 
-class Splits(StudyAPI):
+class SplitAPI(StudyAPI):
+    def proposal(self, request: Request) -> splitting.SplitProposal:
+        study, fields = self.member.study, self.parsed(request, SplitIn)
+        return splitting.propose(study, strata=patient_strata(study), **fields)
+
+
+class Splits(SplitAPI):
     @extend_schema(responses=SplitOut(many=True))
     def get(self, request: Request, **_: Any) -> Response:
         rows = Split.objects.filter(study=self.member.study).order_by("-version")
@@ -138,12 +144,8 @@ class Splits(StudyAPI):
         split = splitting.save(proposal, actor=user_of(request), now=timezone.now())
         return Response(SplitOut(split).data, status=201)
 
-    def proposal(self, request: Request) -> splitting.SplitProposal:
-        study, fields = self.member.study, self.parsed(request, SplitIn)
-        return splitting.propose(study, strata=patient_strata(study), **fields)
 
-
-class SplitPreview(Splits):
+class SplitPreview(SplitAPI):
     """Sizes and warnings of a split that is not stored."""
 
     http_method_names = ["post", "options"]

@@ -2,7 +2,7 @@
 
 from portal.study.life import Check, register_check
 from portal.study.models import Lesion, State, Study
-from portal.truth.strata import LABELS, standards_of
+from portal.truth.strata import LABELS, inconclusive, standards_of
 
 
 def standards_check(study: Study) -> tuple[Check, ...]:
@@ -10,13 +10,13 @@ def standards_check(study: Study) -> tuple[Check, ...]:
     included = Lesion.objects.of_study(study).included().count()
     rows = standards_of(study)
     conclusive = rows.filter(diagnosis__in=LABELS).count()
-    inconclusive = rows.exclude(diagnosis__in=LABELS).count()
-    lacking = included - conclusive - inconclusive
+    unclear = inconclusive(study).count()
+    lacking = included - conclusive - unclear
     return (
         Check("truth", "Each included lesion has a reference standard", lacking == 0,
               f"Enter the reference standard of {lacking} more lesions."),
-        Check("inconclusive", "No included lesion is inconclusive", inconclusive == 0,
-              f"Exclude the {inconclusive} inconclusive lesions in the screening."),
+        Check("inconclusive", "No included lesion is inconclusive", unclear == 0,
+              f"Exclude the {unclear} inconclusive lesions in the screening."),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from portal.truth import entry, truth_import
 from portal.truth.forms import SplitForm, StandardForm
 from portal.truth.models import ReferenceStandard
 from portal.truth.part_table import part_table
-from portal.truth.strata import patient_strata, truth_digest
+from portal.truth.strata import inconclusive, patient_strata, truth_digest
 
 LESIONS = Columns(
     headings={
@@ -62,6 +62,7 @@ def truth_list(request: HttpRequest, member: Membership) -> HttpResponse:
     context = {
         "listing": listing(request, rows, LESIONS),
         "n_missing": rows.filter(is_included=True, diagnosis__isnull=True).count(),
+        "inconclusive": inconclusive(member.study),
         "is_open": is_open,
         "digest": truth_digest(member.study),
     }

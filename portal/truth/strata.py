@@ -20,6 +20,12 @@ def standards_of(study: Study) -> QuerySet[ReferenceStandard]:
     )
 
 
+def inconclusive(study: Study) -> QuerySet[ReferenceStandard]:
+    """Of included lesions: no fit and no figure counts them, so whoever sees truth is told of each."""
+    rows = standards_of(study).exclude(diagnosis__in=LABELS).select_related("lesion__patient")
+    return rows.order_by("lesion__patient__subject", "lesion__number")
+
+
 def patient_strata(study: Study) -> dict[int, str]:
     """Patient id -> `metastasis` when any included lesion is one, else `benign`."""
     strata: dict[int, str] = {}

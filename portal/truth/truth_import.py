@@ -62,7 +62,10 @@ def parse_date(text: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        value = date.fromisoformat(text)
+        if value.isoformat() != text:  # weeks and dates without hyphens are ISO, too
+            raise ValueError(text)
+        return value
     except ValueError as error:
         sentence = f"“{text[:20]}” is not a date; write it as 2020-05-14."
         raise Invalid(sentence, field="determined_on") from error

@@ -1,12 +1,15 @@
 """The database's own refusal: what a blind connection can and cannot do."""
 
 import pytest
+from django.apps import apps
 from django.db import DatabaseError, connection
+from django.db.models import ForeignKey
 
 from portal.audit.models import AuditEvent, AuditPayload
 from portal.audit.trail import record
 from portal.fence import triggers
 from portal.fence.blind import blinded, lifted
+from portal.fence.tables import WRITABLE
 from portal.study.models import SplitPart, Study
 from portal.truth.models import ReferenceStandard
 from tests.cohort import NOW, make_lesion, make_patient, make_study, make_user
@@ -97,3 +100,20 @@ def test_a_missing_trigger_is_named():
     assert triggers.missing(connection) == [name]
     triggers.install(connection)
     assert triggers.missing(connection) == []
+
+
+@pytest.mark.trap("D6")
+def test_no_truth_table_is_read_when_a_reader_writes():
+    """SQLite looks into every table that refers to a row being written: none of them may lie behind the fence."""
+    written = {t for t in WRITABLE if t.startswith("readers_")}
+    wrong = [
+        f"{model._meta.db_table}.{field.name}"
+        for model in apps.get_models()
+        if model._meta.db_table.startswith("truth_")
+        for field in model._meta.get_fields()
+        if isinstance(field, ForeignKey)
+        and field.db_constraint
+        and field.related_model._meta.db_table in written
+    ]
+    assert written
+    assert wrong == []

@@ -11,6 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from portal.accounts.models import ApiToken
 from portal.accounts.tokens import issue
 from portal.audit.models import AuditEvent
+from portal.study import life
 from portal.study.models import Lesion, Patient, Screening, Split, Study
 from portal.study.screening import add_default_criteria
 from portal.truth.models import ReferenceStandard
@@ -231,6 +232,17 @@ def test_a_step_that_is_not_ready_is_409_with_what_is_missing() -> None:
     body = {"to": "SCREENING", "reason": "go"}
     answer = send(with_token("coordinator"), f"{BONE}advance/", body, status=409)
     assert {"criteria", "protocol", "analysis_plan"} <= set(answer["missing"])
+
+
+def test_a_step_that_is_ready_is_taken_by_one_act(monkeypatch) -> None:
+    monkeypatch.setattr(life, "CONTRIBUTIONS", {state: [] for state in life.STATE_ORDER})
+    study = make_study()
+    Study.objects.filter(pk=study.pk).update(protocol="As published", analysis_plan={"text": "AUC"})
+    add_default_criteria(study, actor=coordinator(), now=NOW)
+    before = AuditEvent.objects.count()
+    body = {"to": "SCREENING", "reason": "protocol signed"}
+    answer = send(with_token("coordinator"), f"{BONE}advance/", body, status=200)
+    assert (answer["state"], AuditEvent.objects.count()) == ("SCREENING", before + 1)
 
 
 @pytest.mark.promise("A4")

@@ -140,6 +140,20 @@ def test_a_decision_is_logged_through_its_form() -> None:
     assert (row.decision, row.decided_by.username) == ("excluded", "coordinator")
 
 
+def test_a_lesions_decision_is_logged_through_its_form() -> None:
+    study = filled_study()
+    lesion = make_lesion(make_patient(study, "S999"), included=False)
+    client, address = sign_in("coordinator"), f"/studies/bone/lesions/{lesion.code}/decide/"
+    assert client.get(address).status_code == 200
+    assert client.post(address, {"decision": "excluded"}).status_code == 422
+    assert (
+        client.post(address, {"decision": "excluded", "note": "overlaps another"}).status_code
+        == 302
+    )
+    row = Screening.objects.get(lesion=lesion)
+    assert (row.decision, row.decided_by.username) == ("excluded", "coordinator")
+
+
 def test_the_screening_page_shows_a_difference_in_red() -> None:
     study = filled_study()
     client = sign_in("coordinator")

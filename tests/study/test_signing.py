@@ -3,10 +3,11 @@
 import pytest
 from django.core.cache import cache
 
+from portal.accounts.tries import TRIES, tries_key
 from portal.audit.models import AuditEvent
 from portal.errors import Forbidden, Locked
 from portal.study.models import Study
-from portal.study.signing import TRIES, prove, tries_key
+from portal.study.signing import prove
 from tests.cohort import PASSWORD, make_study, make_user
 from tests.study.builders import coordinator
 from tests.study.test_pages import sign_in

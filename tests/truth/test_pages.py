@@ -57,6 +57,26 @@ def test_the_list_says_how_many_are_missing_and_filters_by_answer() -> None:
     assert ("S003" in benign, "S000" in benign) == (True, False)
 
 
+def test_a_lesion_that_turns_inconclusive_during_reading_is_counted_with_its_reason() -> None:
+    study = study_with_truth(5)
+    carry_to(study, "READING")
+    client = sign_in("coordinator")
+    assert "no split, fit or figure" not in text_of(client, "/studies/bone/truth/")
+    lesion = Lesion.objects.of_study(study).get(patient__subject="S001")
+    make_standard(lesion, "inconclusive", reason="biopsy <re-read>")
+    page = text_of(client, "/studies/bone/truth/")
+    assert "1 included lesion is inconclusive: no split, fit or figure counts it." in page
+    assert "biopsy &lt;re-read&gt;" in page
+    make_standard(
+        Lesion.objects.of_study(study).get(patient__subject="S003"), "inconclusive", reason="lost"
+    )
+    assert "2 included lesions are inconclusive: no split, fit or figure counts them." in text_of(
+        client, "/studies/bone/truth/"
+    )
+    make_standard(lesion, "benign", reason="follow-up of 2 years")
+    assert "biopsy &lt;re-read&gt;" not in text_of(client, "/studies/bone/truth/")
+
+
 def test_a_standard_is_entered_and_revised_through_the_form() -> None:
     lesion = make_lesion(make_patient(make_study(state="SCREENING")))
     client, address = sign_in("coordinator"), f"/studies/bone/truth/{lesion.code}/"

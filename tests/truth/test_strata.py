@@ -10,7 +10,14 @@ from portal.study.splitting import propose
 from portal.truth.checks import standards_check
 from portal.truth.fit_view import drop, make
 from portal.truth.models import ReferenceStandard
-from portal.truth.strata import all_labels, labels, patient_strata, train_labels, truth_digest
+from portal.truth.strata import (
+    all_labels,
+    inconclusive,
+    labels,
+    patient_strata,
+    train_labels,
+    truth_digest,
+)
 from tests.cohort import make_lesion, make_patient, make_study
 from tests.study.builders import carry_to, make_cohort, make_locked_split
 from tests.truth.builders import give_standards, make_standard
@@ -87,6 +94,32 @@ def test_a_changed_validation_answer_leaves_the_train_labels_alone() -> None:
         was = ReferenceStandard.objects.current().get(lesion=lesion).diagnosis
         make_standard(lesion, "benign" if was == "metastasis" else "metastasis", reason="noise")
     assert train_labels(split) == before
+
+
+def test_an_inconclusive_lesion_is_in_no_label_and_in_the_list_of_those_left_out() -> None:
+    """Included lesions = those with a label + those left out: none is lost between the two."""
+    study = make_study(state="SCREENING")
+    make_cohort(study, 20)
+    give_standards(study)
+    split = make_locked_split(study, patient_strata(study))
+    carry_to(study, "READING")
+    everyone = set(Lesion.objects.of_study(study).included().values_list("pk", flat=True))
+    assert set(labels(study)) == everyone
+    assert not inconclusive(study)
+    lesion = Lesion.objects.get(pk=min(train_labels(split)))
+    make_standard(lesion, "inconclusive", reason="two biopsies disagree")
+    assert lesion.pk not in labels(study) | train_labels(split)
+    assert [(r.lesion, r.reason) for r in inconclusive(study)] == [
+        (lesion, "two biopsies disagree")
+    ]
+    assert set(labels(study)) | {lesion.pk} == everyone
+
+
+def test_an_inconclusive_lesion_outside_the_cohort_or_the_study_is_not_counted() -> None:
+    study, other = make_study(state="SCREENING"), make_study("knee", state="SCREENING")
+    make_standard(make_lesion(make_patient(study), included=False), "inconclusive")
+    make_standard(make_lesion(make_patient(other)), "inconclusive")
+    assert not inconclusive(study)
 
 
 @pytest.mark.parametrize("state", ["DRAFT", "SCREENING", "READING", "READS_LOCKED"])

@@ -13,7 +13,7 @@ class Command(BaseCommand):
     help = "Names each damaged image; exit status 1 if there is any."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = damaged()

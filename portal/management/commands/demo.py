@@ -24,14 +24,14 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--patients", type=int, default=DEFAULT_PATIENTS)
-        parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
-        parser.add_argument("--difficulty", type=float, default=1.0)
+        parser.add_argument("--patients", type=int, default=DEFAULT_PATIENTS, help="how many")
+        parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of the cohort")
+        parser.add_argument("--difficulty", type=float, default=1.0, help="1 as published")
         parser.add_argument("--encoding", default="jls", help="raw, rle or jls")
         parser.add_argument("--null", action="store_true", help="a cohort without signal")
         parser.add_argument("--no-serve", action="store_true", help="end when the study is built")
         parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=int, default=8000, help="where it is served")
 
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = Options(

@@ -19,10 +19,10 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("study")
-        parser.add_argument("folder", type=Path)
-        parser.add_argument("--user", required=True)
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument("study", help="code of the study")
+        parser.add_argument("folder", type=Path, help="an empty folder, or one to be made")
+        parser.add_argument("--user", required=True, help="name of who takes the tables")
+        parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:
         study = Study.objects.filter(code=options["study"]).first()

@@ -1,4 +1,4 @@
-"""Queue the feature extraction of a study and wait for it."""
+"""Queue the feature extraction of a study, or do it here."""
 
 import json
 from typing import Any
@@ -8,17 +8,21 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from portal.analysis import extraction, feature_sets
+from portal.analysis.models import FeatureVector
 from portal.jobs.work import run
 from portal.study.models import Study
 
 
 class Command(BaseCommand):
-    help = "Extracts the features of all locked ROIs without a vector; with --here in this process."
+    help = (
+        "Queues the extraction of all locked ROIs without a vector for the workers; with --here does it in this "
+        "process. What was extracted before is kept, a ROI that fails keeps its reason and stops nothing."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("study")
+        parser.add_argument("study", help="code of the study")
         parser.add_argument("--here", action="store_true", help="do the work in this process")
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:
         study = Study.objects.filter(code=options["study"]).first()
@@ -31,6 +35,11 @@ class Command(BaseCommand):
         for job in jobs if options["here"] else []:
             run(job.pk)
         pending = extraction.pending(feature_set).count()
-        body = {"jobs": len(jobs), "pending": pending, "digest": feature_set.digest}
-        sentence = f"{len(jobs)} jobs queued, {pending} ROIs without a vector."
+        failed = FeatureVector.objects.filter(feature_set=feature_set).exclude(failure="").count()
+        body = {
+            "jobs": len(jobs), "pending": pending, "failed": failed, "digest": feature_set.digest,
+        }  # fmt: skip
+        sentence = f"{len(jobs)} jobs, {pending} ROIs without a vector, {failed} failed."
         self.stdout.write(json.dumps(body) if options["json"] else sentence)
+        if options["here"] and pending:
+            raise CommandError(f"{pending} ROIs are still without a vector; see the jobs page.")

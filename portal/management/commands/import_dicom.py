@@ -20,12 +20,14 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", type=Path)
+        parser.add_argument("path", type=Path, help="a DICOM file, folder or zip")
         parser.add_argument(
             "--study", default="", help="code of the study; without it the images stay unfiled"
         )
-        parser.add_argument("--workers", type=int, default=None)
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument(
+            "--workers", type=int, default=None, help="how many processes read files"
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["path"].exists():

@@ -14,9 +14,9 @@ class Command(BaseCommand):
     help = "Prints a new API token of USER as its last line; it is shown this once only."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("user")
-        parser.add_argument("--label", default="command line")
-        parser.add_argument("--days", type=int, default=90)
+        parser.add_argument("user", help="user name of an account")
+        parser.add_argument("--label", default="command line", help="what the token is for")
+        parser.add_argument("--days", type=int, default=90, help="how long it lives, 90 at most")
         parser.add_argument(
             "--revoke", action="store_true", help="revoke all tokens of USER instead"
         )

@@ -7,13 +7,13 @@ import urllib.request
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from portal.errors import StudyError
-from portal.jobs import launch
+from portal.jobs import launch, trouble
 from portal.jobs.health import self_check
+from portal.jobs.models import Heartbeat
 from portal.jobs.supervisor import FolderLock, Supervisor
 
 
@@ -21,8 +21,8 @@ class Command(BaseCommand):
     help = "Runs the portal: migrates, then serves web, worker and reaper on 127.0.0.1 until ended."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000, help="where it is served")
+        parser.add_argument("--host", default="127.0.0.1", help="address it listens on")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -33,11 +33,13 @@ class Command(BaseCommand):
         address = f"http://{options['host']}:{options['port']}/"
         variables = launch.environment()
         children = [
-            launch.web(options["port"], variables, host=options["host"]),
+            launch.web(options["port"], {**variables, **launch.WEB_ONLY}, host=options["host"]),
             launch.worker(variables, processes=settings.WORKERS),
             launch.reaper(variables),
         ]
-        supervisor = Supervisor(children, launch.log_folder())
+        supervisor = Supervisor(
+            children, launch.log_folder(), trouble_file=trouble.file_of_installation()
+        )
         supervisor.start()
         threading.Thread(target=self.announce, args=(address,), daemon=True).start()
         supervisor.run()
@@ -51,13 +53,14 @@ class Command(BaseCommand):
 
 
 def prepare() -> None:
-    """Migrate, make the cache table, empty the broker; refuse to start on any broken fence."""
-    call_command("migrate", verbosity=0, interactive=False)
-    call_command("createcachetable", verbosity=0)
+    """Migrate, empty the broker; refuse to start on any broken fence."""
+    launch.migrate()
     problems = self_check()
     if problems:
         raise CommandError(" ".join(problems))
     launch.empty_broker(settings.BROKER_FOLDER)
+    Heartbeat.objects.all().delete()  # who was seen before this start does not count
+    trouble.file_of_installation().unlink(missing_ok=True)
     connections.close_all()
 
 
