@@ -30,7 +30,11 @@ export default defineConfig({
     sourcemap: false,
     chunkSizeWarningLimit: 5000,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: [here("./src/reading/main.ts"), here("./src/plots/main.ts")] },
+    rollupOptions: {
+      input: ["reading/main.ts", "reading/sign_out.ts", "plots/main.ts", "uploading/main.tsx"].map((entry) =>
+        here(`./src/${entry}`),
+      ),
+    },
   },
   test: { include: ["src/**/*.test.ts"], environment: "node" },
 });

@@ -10,6 +10,7 @@ from portal.audit.trail import record
 from portal.errors import Invalid, Locked, NotFound
 from portal.study.models import Membership, State
 from readers.design import CLOCK, actor_name
+from readers.documents import check_plain
 from readers.models import Assignment, Read, ReadingSession
 from readers.sessions import NOT_YOURS, fresh
 
@@ -21,6 +22,7 @@ def require_reason(reason: str) -> str:
     reason = reason.strip() if isinstance(reason, str) else ""
     if len(reason) < SHORTEST_REASON:
         raise Invalid("Give the reason in at least 10 characters.", field="reason")
+    check_plain(reason, "reason")
     return reason[:2000]
 
 

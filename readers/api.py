@@ -3,15 +3,19 @@
 import re
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.middleware.csrf import get_token
 from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.errors import Invalid
-from readers import reading
+from radiomics.volume_region import SHARE
+from readers import history, reading
 from readers.documents import parse
 from readers.doors import program_view
+from readers.preferences import preferences as settings_of
+from readers.preferences import save_preferences
+from readers.regions import propose
 from readers.worklist import address_of, case_of, desk_case, next_case
 
 VERSION = re.compile(r'"(\d{1,9})"|(\d{1,9})')
@@ -37,8 +41,11 @@ def base_version(request: HttpRequest) -> int:
     return int(match[1] or match[2])
 
 
-@program_view("PUT")
+@program_view("GET", "HEAD", "PUT")
 def draft(request: HttpRequest, reader: User, code: str) -> HttpResponse:
+    """The saved draft with the outlines that led to it, or the next version of it."""
+    if request.method != "PUT":
+        return JsonResponse(history.saved_draft(desk_case(reader, code)).to_json())
     saved = reading.save_draft(
         case_of(reader, code),
         parse(request.body),
@@ -54,6 +61,14 @@ def draft(request: HttpRequest, reader: User, code: str) -> HttpResponse:
             "problems": saved.problems.to_json(),
         }
     )
+
+
+@program_view("GET", "HEAD", "PUT")
+def preferences(request: HttpRequest, reader: User) -> HttpResponse:
+    """The reader's own settings of the desk."""
+    if request.method == "PUT":
+        return JsonResponse(save_preferences(reader, parse(request.body)))
+    return JsonResponse(settings_of(reader.preferences))
 
 
 @program_view("POST")
@@ -78,6 +93,29 @@ def submit(request: HttpRequest, reader: User, code: str) -> HttpResponse:
     reading.submit(case, version=version, actor=reader, now=timezone.now())
     following = address_of(next_case(case.session))
     return JsonResponse({"state": "submitted", "next": following, "home": "/reading/"})
+
+
+@program_view("GET", "HEAD")
+def threshold(request: HttpRequest, reader: User, code: str) -> HttpResponse:
+    """The outlines of a share of the maximum in a sphere, to be looked at; nothing is stored."""
+    case = reading.with_everything().get(pk=desk_case(reader, code).pk)
+    return JsonResponse({"outlines": propose(case, asked_sphere(request.GET))})
+
+
+def asked_sphere(query: QueryDict) -> dict[str, Any]:
+    """Centre, radius and fraction of an address, as in ?centre_mm=1.5,2,3&radius_mm=20&fraction=0.42."""
+    return {
+        "centre_mm": [number(part) for part in query.get("centre_mm", "").split(",")],
+        "radius_mm": number(query.get("radius_mm", "")),
+        "fraction": number(query.get("fraction", str(SHARE))),
+    }
+
+
+def number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 @program_view("POST")

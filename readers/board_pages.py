@@ -1,5 +1,7 @@
 """The coordinator's pages about reading: the board, design and plan, missing cases, reopening."""
 
+from typing import Any
+
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -12,17 +14,20 @@ from portal.study.access import member_view
 from portal.study.models import Lesion, Membership, Study
 from readers.amending import REASON_CODES, declare_missing, reopen
 from readers.board import board, locked_cases, sessions, unsettled
+from readers.crossing import Preview
 from readers.design import (
     choose_repeats,
     create_design,
     create_questionnaire,
     lock_design,
     plan_sessions,
+    preview_sessions,
 )
 from readers.models import Assignment, ReadingDesign, ReadingSession
 from readers.sessions import NOT_YOURS
 
 PER_PAGE = 50
+PLAN_FIELDS = ("design", "reader", "task", "kind", "condition", "blocks")
 
 
 def back(member: Membership) -> HttpResponse:
@@ -117,18 +122,28 @@ def plan_page(request: HttpRequest, member: Membership) -> HttpResponse:
     lesions = list(Lesion.objects.of_study(member.study).included().select_related("patient"))
     is_repeat = kind == ReadingSession.Kind.REPEAT
     wanted = set(form.getlist("reader"))
-    plan_sessions(
-        design,
-        kind=kind,
-        task=form.get("task", "read"),
-        readers=[user for user in readers_of(member.study) if user.username in wanted],
-        lesions=choose_repeats(design, lesions) if is_repeat else lesions,
-        occasion=2 if is_repeat else 1,
-        condition=form.get("condition", "unaided"),
-        actor=member.user,
-        now=timezone.now(),
-    )
+    asked: dict[str, Any] = {
+        "kind": kind,
+        "task": form.get("task", "read"),
+        "readers": [user for user in readers_of(member.study) if user.username in wanted],
+        "lesions": choose_repeats(design, lesions) if is_repeat else lesions,
+        "occasion": 2 if is_repeat else 1,
+        "condition": form.get("condition", "unaided"),
+        "n_blocks": whole(form, "blocks", 1),
+    }
+    if not asked["readers"]:
+        raise Invalid("Choose at least one reader.", field="reader")
+    if "preview" in form:
+        return show_preview(request, member, preview_sessions(design, **asked))
+    plan_sessions(design, **asked, actor=member.user, now=timezone.now())
     return back(member)
+
+
+def show_preview(request: HttpRequest, member: Membership, found: Preview) -> HttpResponse:
+    """The coverage matrix with the form that stores it, word for word as it was sent."""
+    kept = [(name, value) for name in PLAN_FIELDS for value in request.POST.getlist(name)]
+    context = {"member": member, "study": member.study, "preview": found, "kept": kept}
+    return render(request, "readers/preview.html", context)
 
 
 def case_in(study: Study, code: str) -> Assignment:

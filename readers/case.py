@@ -7,28 +7,19 @@ from django.db.models import Max
 
 from portal.archive.models import Series
 from portal.study.models import Lesion
-from readers.exam import SeriesView, series_views
+from readers.exam import ARMS, SeriesView, is_shown, series_views
 from readers.models import Aid, Assignment, Read, ReadingSession
+from readers.preferences import preferences
+from readers.regions import has_regions
 
-PREFERENCES: dict[str, Any] = {
-    "backend": "auto",
-    "layout": None,
-    "text_size": "normal",
-    "single_keys": True,
-    "keys": {},
-}
-CHOICES: dict[str, set[Any]] = {
-    "backend": {"auto", "cpu", "gpu"},
-    "layout": {"six", "pair", "axial", "single", None},
-    "text_size": {"normal", "large"},
-    "single_keys": {True, False},
-}
 OTHER_FRAME = (
     "CT and SPECT were not taken in the same position, so they cannot be laid over each other."
 )
 INCOMPLETE = "This case has no CT or no SPECT."
+ONE_ARM = "In this session the images of one modality are read alone."
 NOT_PARALLEL = "The slices of CT and SPECT are not parallel, so outlines cannot be copied."
 PARALLEL = 0.9999
+SHARED_URLS = {"home": "/reading/", "preferences": "/reading/preferences"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +50,7 @@ class BlindCase:
     instructions: str
     aid: dict[str, Any] | None
     owner: str
+    regions_3d: bool
     series: tuple[SeriesView, ...]
 
     @property
@@ -67,7 +59,10 @@ class BlindCase:
 
     def to_json(self, *, csrf_token: str) -> dict[str, Any]:
         """The case document; the token is the request's, everything else is the case's."""
-        names = ("document", "draft", "events", "submit", "reopen")
+        names = ["document", "draft", "events", "submit", "reopen"]
+        # only where the design has regions: the document of every other study stays as it was
+        more = {"regions_3d": True} if self.regions_3d else {}
+        names += ["threshold"] * len(more)
         return {
             "schema": 1,
             "case": {
@@ -92,7 +87,8 @@ class BlindCase:
                 "instructions": self.instructions,
                 "aid": self.aid,
                 "owner": self.owner,
-                "urls": {**{n: self.root + n for n in names}, "home": "/reading/"},
+                **more,
+                "urls": {**{n: self.root + n for n in names}, **SHARED_URLS},
                 "csrf_token": csrf_token,
             },
             "series": [view.to_json() for view in self.series],
@@ -117,34 +113,26 @@ def blind_case(case: Assignment, read: Read) -> BlindCase:
         preferences=preferences(session.reader.preferences),
         world=world,
         label=lesion.level,
-        whole_body=whole_body_pixels(lesion),
-        registration=registration(lesion),
-        copy=copying(lesion),
+        whole_body=whole_body_pixels(lesion) if is_shown(case, "WB-ANT") else None,
+        registration=one_arm(session) or registration(lesion),
+        copy=one_arm(session) or copying(lesion),
         instructions=session.told,
         aid=aid_of(case, session),
         owner=session.reader.code,
+        regions_3d=session.task == ReadingSession.Task.OUTLINE and has_regions(session.design),
         series=series_views(case),
     )
-
-
-def preferences(saved: Any) -> dict[str, Any]:
-    """The reader's own settings where they are valid, else the defaults."""
-    saved = saved if isinstance(saved, dict) else {}
-    chosen = dict(PREFERENCES)
-    for name, allowed in CHOICES.items():
-        value = saved.get(name)
-        if name in saved and isinstance(value, str | bool | None) and value in allowed:
-            chosen[name] = value
-    keys = saved.get("keys")
-    if isinstance(keys, dict):
-        chosen["keys"] = {str(k): v for k, v in keys.items() if isinstance(v, str)}
-    return chosen
 
 
 def whole_body_pixels(lesion: Lesion) -> dict[str, list[float] | None] | None:
     if not lesion.whole_body_pixels:
         return None
     return {side: lesion.whole_body_pixels.get(side) for side in ("anterior", "posterior")}
+
+
+def one_arm(session: ReadingSession) -> Judgement | None:
+    """In an arm of one modality nothing is laid over anything."""
+    return Judgement(False, ONE_ARM) if session.condition in ARMS else None
 
 
 def registration(lesion: Lesion) -> Judgement:

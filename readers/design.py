@@ -13,6 +13,7 @@ from portal.audit.chain import digest
 from portal.audit.trail import record
 from portal.errors import Conflict, Invalid
 from portal.study.models import Lesion, Membership, State, Study
+from readers.crossing import Preview, preview_of, shares
 from readers.models import Assignment, Questionnaire, ReadingDesign, ReadingSession
 from readers.ordering import shuffle, spaced
 from readers.questions import default_questions, outline_questions
@@ -59,6 +60,8 @@ def create_design(
     """A new version of the design; it may still be replaced until it is locked."""
     if scale not in ReadingDesign.Scale.values:
         raise Invalid("Choose the scale confidence or probability.", field="scale")
+    if not isinstance((parameters or {}).get("regions_3d", False), bool):
+        raise Invalid("Regions in three dimensions are either true or false.", field="regions_3d")
     if sitting < 1 or patient_gap < 1 or washout_days < 0 or n_repeats < 0:
         raise Invalid("Sitting and gap are at least 1, washout and repeats at least 0.")
     require_before(study, State.READS_LOCKED)
@@ -153,8 +156,12 @@ def newest_questionnaire(study: Study, task: str) -> Questionnaire:
     return found
 
 
-def order_key(design: ReadingDesign, reader: User, *, task: str, kind: str, occasion: int) -> str:
-    return "|".join(map(str, (design.seed, task, kind, occasion, reader.username)))
+def order_key(
+    design: ReadingDesign, reader: User, *, task: str, kind: str, occasion: int, condition: str
+) -> str:
+    """Each reader, occasion and condition has an order of its own; the plain condition is not named."""
+    parts: list[object] = [design.seed, task, kind, occasion, reader.username]
+    return "|".join(map(str, parts + [condition] * (condition != "unaided")))
 
 
 def choose_repeats(design: ReadingDesign, lesions: Sequence[Lesion]) -> list[Lesion]:
@@ -171,9 +178,10 @@ def ordered(
     task: str,
     kind: str,
     occasion: int,
+    condition: str = "unaided",
 ) -> list[Lesion]:
     """One reader's order, the same on every database: shuffled by key, repaired for the gap."""
-    key = order_key(design, reader, task=task, kind=kind, occasion=occasion)
+    key = order_key(design, reader, task=task, kind=kind, occasion=occasion, condition=condition)
     mixed = shuffle(sorted(lesions, key=str), key=key)
     return spaced(mixed, lambda lesion: str(lesion.patient_id), gap=design.patient_gap)
 
@@ -205,17 +213,15 @@ def plan_sessions(
     occasion: int = 1,
     not_before: datetime | None = None,
     condition: str = "unaided",
+    n_blocks: int = 1,
     simulated: bool = False,
 ) -> list[ReadingSession]:
     """Sittings of `design.sitting` cases for each reader, in the stored order."""
     check_plan(design, kind=kind, task=task, condition=condition, lesions=lesions)
     questionnaire = newest_questionnaire(design.study, task)
     plan = Plan(design, questionnaire, kind, task, occasion, condition, not_before, simulated)
-    sessions: list[ReadingSession] = []
-    for reader in readers:
-        check_reader(plan, reader, lesions)
-        order = ordered(design, lesions, reader, task=task, kind=kind, occasion=occasion)
-        sessions += store_order(plan, reader, order)
+    orders = orders_of(plan, readers, lesions, n_blocks=n_blocks)
+    sessions = [s for reader, order in orders for s in store_order(plan, reader, order)]
     if questionnaire.locked_at is None:
         questionnaire.locked_at = now
         questionnaire.save(update_fields=["locked_at"])
@@ -230,10 +236,54 @@ def plan_sessions(
             "kind": kind,
             "task": task,
             "occasion": occasion,
+            "blocks": n_blocks,
             "orders": {s.code: s.order_digest for s in sessions},
         },
     )
     return sessions
+
+
+def orders_of(
+    plan: Plan, readers: Sequence[User], lesions: Sequence[Lesion], *, n_blocks: int
+) -> list[tuple[User, list[Lesion]]]:
+    """Each reader with the lesions of their block in their own order; nothing is stored."""
+    mine = shares(plan.design, lesions, readers, n_blocks=n_blocks)
+    for reader in readers:
+        check_reader(plan, reader, mine[reader.pk])
+    return [
+        (
+            reader,
+            ordered(
+                plan.design,
+                mine[reader.pk],
+                reader,
+                task=plan.task,
+                kind=plan.kind,
+                occasion=plan.occasion,
+                condition=plan.condition,
+            ),
+        )
+        for reader in readers
+    ]
+
+
+def preview_sessions(
+    design: ReadingDesign,
+    *,
+    kind: str,
+    task: str,
+    readers: Sequence[User],
+    lesions: Sequence[Lesion],
+    occasion: int = 1,
+    condition: str = "unaided",
+    n_blocks: int = 1,
+) -> Preview:
+    """The coverage matrix as `plan_sessions` with the same arguments would store it, with its refusals."""
+    check_plan(design, kind=kind, task=task, condition=condition, lesions=lesions)
+    questionnaire = newest_questionnaire(design.study, task)
+    plan = Plan(design, questionnaire, kind, task, occasion, condition, None, simulated=False)
+    orders = orders_of(plan, readers, lesions, n_blocks=n_blocks)
+    return preview_of(orders, sitting=design.sitting)
 
 
 def check_plan(
@@ -246,6 +296,8 @@ def check_plan(
         raise Invalid("A session has a known kind and the task read or outline.", field="kind")
     if condition not in CONDITIONS:
         raise Invalid(f"A condition is one of {', '.join(CONDITIONS)}.", field="condition")
+    if task == ReadingSession.Task.OUTLINE and condition != "unaided":
+        raise Invalid("Outlines are drawn on all images, without aid.", field="condition")
     if not lesions:
         raise Invalid("Choose at least one lesion to plan sessions for.", field="lesions")
     for lesion in lesions:

@@ -10,6 +10,8 @@ from readers.models import Assignment
 from readers.presets import presets
 
 WHOLE_BODY = {"WB-ANT": "anterior", "WB-POST": "posterior"}
+# what an arm of a modality study shows; every other condition shows all images
+ARMS = {"CT": ("CT",), "SPECT": ("SPECT", "WB-ANT", "WB-POST")}
 TITLES = {"WB-ANT": "Anterior", "WB-POST": "Posterior"}
 
 
@@ -84,8 +86,14 @@ def frame_url(case: Assignment, series: Series, image: Image) -> str:
     )
 
 
+def is_shown(case: Assignment, role: str) -> bool:
+    """Whether the condition of the session lets the reader see images of this role."""
+    condition = case.session.condition
+    return condition not in ARMS or role in ARMS[condition]
+
+
 def series_of(case: Assignment) -> list[tuple[str, Series]]:
-    """Role and series of what the lesion's case has, in the order of the desk."""
+    """Role and series of what the case shows, in the order of the desk."""
     lesion = case.lesion
     found = [
         ("CT", lesion.ct_series),
@@ -93,7 +101,8 @@ def series_of(case: Assignment) -> list[tuple[str, Series]]:
         ("WB-ANT", lesion.whole_body_series),
         ("WB-POST", lesion.whole_body_series),
     ]
-    return [(r, s) for r, s in found if s is not None and s.state == Series.State.READY]
+    ready = [(r, s) for r, s in found if s is not None and s.state == Series.State.READY]
+    return [(role, series) for role, series in ready if is_shown(case, role)]
 
 
 def series_views(case: Assignment) -> tuple[SeriesView, ...]:

@@ -21,6 +21,7 @@ def dicomweb(request: HttpRequest, reader: User, code: str, rest: str) -> HttpRe
         raise NotFound(NO_SUCH_IMAGE) from None
     root = request.build_absolute_uri(f"/reading/cases/{code}/dicomweb")
     base = Base(
-        code, lambda _: grant.images(), root, json_cache="private, no-cache", view=grant.view
-    )
+        code, grant.series, grant.names, root, json_cache="private, no-cache", view=grant.view,
+        until=grant.until,
+    )  # fmt: skip
     return cast(HttpResponse, answer(request, base, rest))

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from portal.accounts.models import User, random_code
 from portal.archive.models import Series
 from portal.study.models import Lesion, Study
+from readers.conditions import SCORE_AGREES, THRESHOLD_NAMES_ITS_SPHERE
 
 
 class Questionnaire(models.Model):
@@ -253,16 +254,7 @@ class Read(models.Model):
                 condition=Q(revision=1) | ~Q(reason=""), name="an_amendment_names_its_reason"
             ),
             models.CheckConstraint(
-                condition=Q(confidence__isnull=True, score__isnull=True)
-                | Q(
-                    confidence__gte=1,
-                    confidence__lte=5,
-                    call="metastasis",
-                    score=F("confidence") + 5,
-                )
-                | Q(confidence__gte=1, confidence__lte=5, call="benign", score=6 - F("confidence"))
-                | Q(confidence__isnull=True, call="metastasis", score__gte=50, score__lte=100)
-                | Q(confidence__isnull=True, call="benign", score__gte=0, score__lte=50),
+                condition=SCORE_AGREES,
                 name="score_agrees_with_call_and_confidence",
             ),
             models.CheckConstraint(
@@ -292,7 +284,10 @@ class RoiQuerySet(models.QuerySet["Roi"]):
 
 
 class Roi(models.Model):
-    """One closed polygon in patient millimetres on one slice of one series, of one read revision."""
+    """One closed polygon in patient millimetres on one slice of one series, of one read revision.
+
+    Where the design has regions in three dimensions, several rows of a revision and modality are one region.
+    """
 
     class Modality(models.TextChoices):
         CT = "CT"
@@ -305,7 +300,11 @@ class Roi(models.Model):
     frame = models.PositiveIntegerField()
     slice_index = models.PositiveIntegerField()
     frame_of_reference_uid = models.CharField(max_length=64, blank=True)
-    kind = models.CharField(max_length=8, default="freehand")
+    kind = models.CharField(max_length=12, default="freehand")
+    # a threshold region: the sphere it was looked for in, and the share of the maximum within
+    sphere_centre_mm = models.JSONField(null=True, blank=True)
+    sphere_radius_mm = models.FloatField(null=True, blank=True)
+    threshold_fraction = models.FloatField(null=True, blank=True)
     vertices_mm = models.JSONField()
     copy = models.JSONField(null=True, blank=True)
     area_mm2 = models.FloatField()
@@ -324,6 +323,10 @@ class Roi(models.Model):
             models.CheckConstraint(condition=Q(area_mm2__gt=0), name="roi_area_is_positive"),
             models.CheckConstraint(
                 condition=Q(modality__in=["CT", "SPECT"]), name="roi_modality_is_known"
+            ),
+            models.CheckConstraint(
+                condition=THRESHOLD_NAMES_ITS_SPHERE,
+                name="a_threshold_roi_names_its_sphere",
             ),
         ]
 

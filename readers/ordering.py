@@ -1,12 +1,14 @@
 """The order of cases as data: a keyed shuffle in plain Python, repaired for the patient gap."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from portal.errors import Invalid
 
 Item = TypeVar("Item")
+TOO_MANY = "One patient has too many lesions for a gap of {gap} cases; lower the gap of the design."
 
 
 def words(key: str) -> Iterator[int]:
@@ -48,7 +50,8 @@ def spaced(order: Sequence[Item], group_of: Callable[[Item], str], *, gap: int) 
     """The order with as few moves as possible so that items of a group lie at least `gap` apart.
 
     Each place takes the first waiting item whose group is far enough back; what is left at the end
-    goes to the nearest earlier place that suits it.
+    goes to the nearest earlier place that suits it. Where some of it suits no place, the largest
+    groups are dealt out first: that finds an order whenever there is one.
     """
     waiting = list(order)
     placed: list[Item] = []
@@ -61,20 +64,34 @@ def spaced(order: Sequence[Item], group_of: Callable[[Item], str], *, gap: int) 
     if gap <= 1:
         return list(order)
     for item in waiting:
-        placed.insert(nearest_place(placed, item, group_of, gap=gap), item)
+        place = nearest_place(placed, item, group_of, gap=gap)
+        if place is None:
+            return dealt(order, group_of, gap=gap)
+        placed.insert(place, item)
     return placed
 
 
 def nearest_place(
     placed: Sequence[Item], item: Item, group_of: Callable[[Item], str], *, gap: int
-) -> int:
+) -> int | None:
     groups = [group_of(x) for x in placed]
     mine = group_of(item)
     for place in range(len(groups), -1, -1):
         around = groups[max(0, place - gap + 1) : place + gap - 1]
         if mine not in around:
             return place
-    raise Invalid(
-        f"One patient has too many lesions for a gap of {gap} cases; lower the gap of the design.",
-        field="patient_gap",
-    )
+    return None
+
+
+def dealt(order: Sequence[Item], group_of: Callable[[Item], str], *, gap: int) -> list[Item]:
+    """Each place takes the next item of the largest group far enough back, the earlier of equals."""
+    waiting = list(order)
+    placed: list[Item] = []
+    while waiting:
+        left = Counter(map(group_of, waiting))
+        recent = {group_of(item) for item in placed[max(0, len(placed) - gap + 1) :]}
+        fitting = [i for i, x in enumerate(waiting) if group_of(x) not in recent]
+        if not fitting:
+            raise Invalid(TOO_MANY.format(gap=gap), field="patient_gap")
+        placed.append(waiting.pop(max(fitting, key=lambda i: (left[group_of(waiting[i])], -i))))
+    return placed

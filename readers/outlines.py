@@ -1,7 +1,7 @@
 """Outlines of a draft against the images of their case; at submission they become ROI rows."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,9 +17,10 @@ from radiomics.region import (
     rasterise,
     validate_outline,
 )
-from readers.documents import SLOTS
+from readers.documents import SLOTS, THRESHOLD, sections
 from readers.exam import Image, images_of, uid_of
 from readers.models import Assignment, DraftSave, Read, Roi
+from readers.regions import is_threshold_region, sphere_of
 
 COPY_TOLERANCE_MM = 0.01
 
@@ -70,11 +71,34 @@ def plane(series: Series, image: Image) -> Slice:
 
 def problems(case: Assignment, outlines: Mapping[str, Any]) -> dict[str, list[str]]:
     """Problem codes per slot; an empty slot has none."""
-    return {slot: [] if outlines[slot] is None else codes(case, slot, outlines) for slot in SLOTS}
+    return {slot: slot_codes(case, slot, outlines) for slot in SLOTS}
 
 
-def codes(case: Assignment, slot: str, outlines: Mapping[str, Any]) -> list[str]:
-    outline = outlines[slot]
+def slot_codes(case: Assignment, slot: str, outlines: Mapping[str, Any]) -> list[str]:
+    """The codes of a slot's outlines, each once: a region has one outline per slice, a threshold region the server's."""
+    drawn = sections(outlines[slot])
+    found = [code for outline in drawn for code in codes(case, slot, outline, outlines)]
+    images = {(outline["sop_instance_uid"], outline["frame"]) for outline in drawn}
+    if len(images) < len(drawn):
+        found.append("same_slice")
+    if not found and not threshold_holds(case, slot, drawn):
+        found.append("threshold_mismatch")
+    return list(dict.fromkeys(found))
+
+
+def threshold_holds(case: Assignment, slot: str, drawn: Sequence[Mapping[str, Any]]) -> bool:
+    """True unless an outline claims to be a threshold's and the region is not what the server computes."""
+    if all(outline["kind"] != THRESHOLD for outline in drawn):
+        return True
+    bounds = [bind(case, slot, outline) for outline in drawn]
+    found = {b.image.index: vertices_of(o) for b, o in zip(bounds, drawn, strict=True) if b}
+    series = slot_series(case, slot)
+    return series is not None and is_threshold_region(series, drawn, found)
+
+
+def codes(
+    case: Assignment, slot: str, outline: Mapping[str, Any], outlines: Mapping[str, Any]
+) -> list[str]:
     bound = bind(case, slot, outline)
     if bound is None:
         return ["wrong_image"]
@@ -93,10 +117,13 @@ def is_copy_of(outline: Mapping[str, Any], outlines: Mapping[str, Any], image: S
     copy = outline["copy"]
     if copy is None or copy["edited_after_copy"]:
         return True
-    source = outlines.get(copy["source"])
-    if source is None:
-        return False
-    first, second = vertices_of(source), vertices_of(outline)
+    sources = sections(outlines.get(copy["source"]))
+    return any(is_shifted(vertices_of(source), outline, image) for source in sources)
+
+
+def is_shifted(first: FloatArray, outline: Mapping[str, Any], image: Slice) -> bool:
+    """Whether the outline is the source (n, 3) moved as its copy record says."""
+    copy, second = outline["copy"], vertices_of(outline)
     if first.shape != second.shape:
         return False
     along_row, along_column = copy["shift_mm"]
@@ -119,10 +146,19 @@ def was_copy(case: Assignment, outline: Mapping[str, Any], image: Slice) -> bool
 
 
 def store(case: Assignment, read: Read, *, now: datetime) -> list[Roi]:
-    """ROI rows of a draft without problems, vertices projected onto the plane of their image."""
+    """ROI rows of a draft without problems, vertices projected onto the plane of their image.
+
+    Of a region the largest cross-section comes first: features of one slice are taken from it.
+    """
     outlines = read.document["outlines"]
-    rois = [roi(case, read, slot, outlines[slot], now=now) for slot in SLOTS if outlines[slot]]
-    return Roi.objects.bulk_create([r for r in rois if r is not None])
+    rois = [
+        roi(case, read, slot, outline, now=now)
+        for slot in SLOTS
+        for outline in sections(outlines[slot])
+    ]
+    drawn = [r for r in rois if r is not None]
+    drawn.sort(key=lambda r: (SLOTS.index(r.modality), -r.area_mm2, r.slice_index))
+    return Roi.objects.bulk_create(drawn)
 
 
 def roi(
@@ -142,6 +178,7 @@ def roi(
         slice_index=bound.image.index,
         frame_of_reference_uid=bound.series.frame_of_reference_uid,
         kind=outline["kind"],
+        **sphere_of(outline),
         vertices_mm=flat.tolist(),
         copy=outline["copy"],
         area_mm2=polygon_area_mm2(flat),

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.accounts.tokens import refuse_token
 from portal.errors import StudyError
 from readers import reading, still
 from readers.amending import REASON_CODES
@@ -66,6 +67,7 @@ def show_session(
     case = next_case(session)
     context = {
         "session": session,
+        "is_synthetic": session.study.is_synthetic,
         "is_planned": session.state == ReadingSession.State.PLANNED,
         "is_open": session.state == ReadingSession.State.OPEN,
         "may_sign": session.state == ReadingSession.State.OPEN and case is None,
@@ -84,7 +86,10 @@ def close(request: HttpRequest, reader: User, code: str) -> HttpResponse:
     session = session_of(reader, code)
     form = request.POST
     try:
-        method = prove(reader, password=form.get("password", ""), totp=form.get("totp", ""))
+        refuse_token(request, "sign")
+        method = prove(
+            session.study, reader, password=form.get("password", ""), totp=form.get("totp", "")
+        )
         reading.close_session(session, actor=reader, now=timezone.now(), method=method)
     except StudyError as error:
         return show_session(request, session, error)

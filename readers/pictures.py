@@ -16,7 +16,7 @@ from portal.archive.pixels import planar_image, slice_of, volume
 from portal.errors import Invalid, NotFound
 from radiomics.image import Slice, Volume
 from readers.doors import reader_view
-from readers.exam import WHOLE_BODY, images_of, split_views
+from readers.exam import WHOLE_BODY, images_of, is_shown, split_views
 from readers.models import Assignment
 from readers.presets import presets
 from readers.reading import with_everything
@@ -129,7 +129,7 @@ def series_for(case: Assignment, role: str) -> Series:
     lesion = case.lesion
     found = lesion.spect_series if role == "SPECT" else lesion.ct_series
     found = lesion.whole_body_series if role in WHOLE_BODY else found
-    if found is None or found.state != Series.State.READY:
+    if found is None or found.state != Series.State.READY or not is_shown(case, role):
         raise NotFound("This case does not have these images.")
     return found
 

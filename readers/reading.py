@@ -15,7 +15,7 @@ from readers import outlines
 from readers.amending import declare_missing, reopen
 from readers.case import BlindCase, blind_case
 from readers.design import CLOCK, actor_name
-from readers.documents import checked
+from readers.documents import checked, is_text
 from readers.models import (
     Assignment,
     AssignmentQuerySet,
@@ -26,6 +26,7 @@ from readers.models import (
 )
 from readers.questions import problems as answer_problems
 from readers.questions import verdict
+from readers.regions import has_regions
 from readers.sessions import NOT_YOURS, close_session, open_session
 from readers.timing import KINDS, Event, derive
 
@@ -166,7 +167,12 @@ def save_draft(
     if case.session.reader_id != actor.pk:
         raise NotFound(NOT_YOURS)
     session = case.session
-    document = checked(document, questions=session.questionnaire.questions, task=session.task)
+    document = checked(
+        document,
+        questions=session.questionnaire.questions,
+        task=session.task,
+        regions_3d=has_regions(session.design),
+    )
     found = problems_of(case, document, final=False)
     replay = replayed(case, document, key=key)
     if replay is not None:
@@ -292,7 +298,7 @@ def record_events(
     if case.session.state != ReadingSession.State.OPEN:
         raise Locked("This session is not open; nothing of it can be changed.")
     rows = [as_event(case, page_load, event, now=now) for event in checked_events(events)]
-    if not isinstance(page_load, str) or not 0 < len(page_load) <= 40:
+    if not is_text(page_load, 40) or not page_load:
         raise Invalid("A page load has an id of at most 40 characters.", field="page_load")
     ReadEvent.objects.bulk_create(rows, ignore_conflicts=True)
     audit("case.events", case, actor, simulated=simulated)
@@ -319,12 +325,13 @@ def is_event(event: Mapping[str, Any]) -> bool:
         and event["kind"] in KINDS
         and isinstance(detail, dict)
         and len(detail) <= 20
+        and all(is_text(name, 100) for name in detail)
         and all(is_scalar(value) for value in detail.values())
     )
 
 
 def is_scalar(value: Any) -> bool:
-    return isinstance(value, bool | int) or (isinstance(value, str) and len(value) <= 100)
+    return isinstance(value, bool | int) or is_text(value, 100)
 
 
 def as_event(

@@ -1,7 +1,7 @@
 """The still-picture desk: the same case without script, each answer saved by its own form post."""
 
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -11,13 +11,11 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.errors import Forbidden, Invalid, StudyError
 from readers import reading
-from readers.case import BlindCase
 from readers.documents import EMPTY
 from readers.doors import reader_view
-from readers.exam import SeriesView
 from readers.models import Assignment, ReadingSession
-from readers.pictures import number
 from readers.questions import Question
+from readers.still_panes import still_panes, view_query
 from readers.worklist import desk_case
 
 NOT_ALLOWED = (
@@ -36,55 +34,19 @@ def require_allowed(case: Assignment) -> None:
         raise Forbidden(NOT_ALLOWED)
 
 
-def nearest(view: SeriesView, world: tuple[float, float, float]) -> int:
-    """Number, from 1, of the slice nearest to the lesion."""
-    heights = [abs(image["position"][2] - world[2]) for image in view.images if image["position"]]
-    return heights.index(min(heights)) + 1 if heights else 1
-
-
-def panes(case: BlindCase, query: QueryDict) -> list[dict[str, Any]]:
-    """Address and title of each picture, with the slices before and after it."""
-    views = {view.role: view for view in case.series}
-    shown = []
-    for role, view in views.items():
-        count = len(view.images)
-        wanted = number(query, role.lower(), 1, count) if role in {"CT", "SPECT"} else 1
-        chosen = int(wanted or nearest(view, case.world))
-        shown.append(pane(case, query, view.role, view.title, chosen, count))
-        if role == "CT" and "SPECT" in views and case.registration.ok:
-            shown.append(pane(case, query, "FUSED", "CT and SPECT", chosen, count))
-    return shown
-
-
-def pane(
-    case: BlindCase, query: QueryDict, role: str, title: str, chosen: int, count: int
-) -> dict[str, Any]:
-    def link(to: int) -> str:
-        if not 1 <= to <= count or role not in {"CT", "SPECT"}:
-            return ""
-        kept = {k: query[k] for k in ("ct", "spect") if k in query}
-        return "?" + urlencode({"view": "pictures", **kept, role.lower(): to})
-
-    return {
-        "title": title,
-        "slice": chosen,
-        "count": count,
-        "before": link(chosen - 1),
-        "after": link(chosen + 1),
-        "src": f"{case.root}picture.png?" + urlencode({"role": role, "slice": chosen}),
-    }
-
-
 def show(
     request: HttpRequest, reader: User, assignment: Assignment, error: StudyError | None = None
 ) -> HttpResponse:
     require_allowed(assignment)
+    query = QueryDict(request.POST.get("at", "")) if request.method == "POST" else request.GET
     case = reading.open_case(assignment, actor=reader, now=timezone.now())
     said = (case.draft_document or EMPTY)["answers"]
     fields = [{"question": q, "answer": said.get(q["id"])} for q in case.questions]
     context = {
         "case": case,
-        "panes": panes(case, request.GET),
+        "is_synthetic": assignment.session.study.is_synthetic,
+        "panes": still_panes(case, query),
+        "at": view_query(query),
         "fields": fields,
         "key": uuid4().hex,
         "error": error,
@@ -108,29 +70,48 @@ def given(asked: Question, form: QueryDict) -> Any:
 
 @reader_view("POST")
 def answer(request: HttpRequest, reader: User, code: str) -> HttpResponse:
-    """Save the form; with the submit button, submit it too and go on to the next case."""
+    """Save the form; a picture's button then moves on in the images, the submit button to the next case."""
     assignment = desk_case(reader, code)
     require_allowed(assignment)
-    form, session = request.POST, assignment.session
+    form, now = request.POST, timezone.now()
     try:
-        saved = reading.save_draft(
-            assignment,
-            {
-                **EMPTY,
-                "answers": {q["id"]: given(q, form) for q in session.questionnaire.questions},
-            },
-            base_version=whole(form.get("version", "")),
-            key=form.get("key", ""),
-            actor=reader,
-            now=timezone.now(),
-            fallback_view=True,
-        )
+        version = saved_version(assignment, form, reader, now=now)
         if "submit" not in form:
-            return redirect(f"/reading/cases/{code}/?view=pictures")
-        reading.submit(assignment, version=saved.version, actor=reader, now=timezone.now())
+            return redirect(f"/reading/cases/{code}/?view=pictures&{wanted_view(form)}")
+        reading.submit(assignment, version=version, actor=reader, now=now)
     except StudyError as error:
         return show(request, reader, assignment, error)
-    return redirect(f"/reading/next/{session.code}/")
+    return redirect(f"/reading/next/{assignment.session.code}/")
+
+
+def wanted_view(form: QueryDict) -> str:
+    """The view that a picture's button asks for, else the one that was shown."""
+    return view_query(QueryDict(form.get("go") or form.get("at", "")).dict())
+
+
+def saved_version(assignment: Assignment, form: QueryDict, reader: User, *, now: datetime) -> int:
+    """Version of the draft that holds the form's answers; moving on with the same answers saves nothing."""
+    read = reading.current_read(assignment, now=now)
+    before = read.document or EMPTY
+    questions = assignment.session.questionnaire.questions
+    said = {q["id"]: given(q, form) for q in questions}
+    if "go" in form and is_same(said, before["answers"]):
+        return read.version
+    saved = reading.save_draft(
+        assignment,
+        {**before, "answers": said},
+        base_version=whole(form.get("version", "")),
+        key=form.get("key", ""),
+        actor=reader,
+        now=now,
+        fallback_view=True,
+    )
+    return saved.version
+
+
+def is_same(said: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether the form says what the draft says; no answer and an empty list are alike."""
+    return all((said[name] or None) == (before.get(name) or None) for name in said)
 
 
 def whole(text: str) -> int:

@@ -29,6 +29,7 @@ KINDS = frozenset(
         "image_error",
         "offline",
         "online",
+        "script_error",
     ]
 )
 AWAY_AT = {"hidden": "hidden", "idle": "idle"}

@@ -55,7 +55,6 @@ def build_reference(data: Path) -> None:
     """Migrated tables and the seeded reference study."""
     data.mkdir(parents=True)
     manage(data, "migrate", "--verbosity", "0")
-    manage(data, "createcachetable", "--verbosity", "0")
     run(data, str(SEED))
 
 

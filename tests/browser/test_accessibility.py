@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.browser.conftest import PASSWORD
 from tests.browser.desk_page import FUSED, NATIVE, wait_for_desk
 from tests.browser.portal_server import ROOT
 
@@ -52,6 +53,26 @@ def test_the_coordinators_pages_have_no_violation(page, sign_in, address):
     assert violations(page) == []
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/account/",
+        "/accounts/password/change/",
+        "/accounts/reauthenticate/",
+        "/accounts/2fa/",
+        "/accounts/2fa/totp/activate/",
+    ],
+)
+def test_a_persons_own_pages_have_no_violation(page, sign_in, address):
+    sign_in(page, "expert1")
+    page.goto(address)
+    if "/reauthenticate/" in page.url and address != "/accounts/reauthenticate/":
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Confirm").click()
+        page.wait_for_url(f"**{address}")
+    assert violations(page) == []
+
+
 def test_the_reading_room_has_no_violation(page, sign_in):
     sign_in(page, "expert1")
     page.goto("/reading/")
@@ -60,6 +81,7 @@ def test_the_reading_room_has_no_violation(page, sign_in):
     assert violations(page) == []
 
 
+@pytest.mark.trap("V17")
 def test_the_desk_and_its_dialogs_have_no_violation(page, sign_in):
     sign_in(page, "expert1")
     page.goto("/reading/")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.authenticator import set_up
 from tests.browser.conftest import PASSWORD
 from tests.browser.desk_page import FUSED, on_screen, plane_mm, wait_for_desk, wait_saved
 from tests.browser.portal_server import ROOT
@@ -38,6 +39,7 @@ def create_study(page):
     page.get_by_label("Name").fill("A real pair")
     page.get_by_role("button").last.click()
     page.wait_for_url(f"**{HOME}")
+    expect(page.get_by_role("heading", name="That was not done")).to_be_visible()
 
 
 def draft(page):
@@ -62,21 +64,24 @@ def draft(page):
     expect(page.get_by_role("heading", name="Version 1")).to_be_visible()
 
 
-def advance(page, to, *, signs=False):
+def advance(page, to, *, app=None):
     page.goto(HOME)
     page.get_by_label("Reason").fill("Everything is ready.")
-    if signs:
+    if app is not None:
         page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("Second factor").fill(app.code())
     page.get_by_role("button", name=f"Go to {to}").click()
     page.wait_for_url(f"**{HOME}")
     shown = to.replace("_", " ").lower()
     expect(page.locator('[aria-current="step"]')).to_have_text(shown)
 
 
-def bring_in(portal, folder):
-    """The pair by the command line; the subject it was filed under."""
-    for name in ("CT", "PET"):
-        portal.manage("import_dicom", str(folder / name), "--study", "sarcoma", "--json")
+def bring_in(portal, page, folder):
+    """The CT by the browser, the PET by the command line; the subject they were filed under."""
+    page.goto(HOME + "import/")
+    page.get_by_label("A whole folder").set_input_files(folder / "CT")
+    expect(page.get_by_role("status")).to_have_text("All files are answered for.", timeout=60_000)
+    portal.manage("import_dicom", str(folder / "PET"), "--study", "sarcoma", "--json")
     rows = portal.ask(
         "SELECT e.subject, s.role, s.geometry, s.pixel FROM archive_series s JOIN archive_exam e ON e.id = s.exam_id"
         " WHERE e.study_key = 'sarcoma' AND s.state = 'ready' AND s.is_volume"
@@ -150,13 +155,24 @@ def open_case(page):
 
 
 def submit_and_sign(page):
+    """Without an app the signature is refused with what to do; with one it closes the session."""
     page.keyboard.press("Control+Enter")
     page.get_by_role("dialog").get_by_role("button", name="Submit").click()
     page.wait_for_url(re.compile(r"/reading/$"))
     page.get_by_role("link", name="A real pair, session 1").click()
-    page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign and close the session").click()
+    here = page.url
+    sign(page)
+    expect(page.locator("main")).to_contain_text("needs a second factor")
+    app = set_up(page)
+    page.goto(here)
+    sign(page, app.code())
     page.wait_for_url(re.compile(r"/reading/$"))
+
+
+def sign(page, code=""):
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_label("Code of your authenticator app").fill(code)
+    page.get_by_role("button", name="Sign and close the session").click()
 
 
 def outline(page, document, radius_mm=25.0):
@@ -176,18 +192,20 @@ def outline(page, document, radius_mm=25.0):
 
 
 def test_a_study_goes_from_nothing_to_a_locked_read_and_a_feature_vector(
-    portal, coordinator, new_context, sign_in, petct
+    portal, coordinator, new_context, sign_in, petct, watch
 ):
+    watch.expected.append("403 (Forbidden)")
     create_study(coordinator)
+    app = set_up(coordinator)
     draft(coordinator)
     advance(coordinator, "SCREENING")
-    subject, place = bring_in(portal, petct)
+    subject, place = bring_in(portal, coordinator, petct)
     register(coordinator, subject, place)
     enter_truth_and_split(coordinator)
     coordinator.goto(HOME + "readers/")
     coordinator.get_by_role("button", name="Lock this design").click()
     plan_sessions(coordinator)
-    advance(coordinator, "READING", signs=True)
+    advance(coordinator, "READING", app=app)
 
     expert = new_context().new_page()
     sign_in(expert, "expert1")

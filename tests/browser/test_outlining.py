@@ -4,6 +4,7 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -35,6 +36,16 @@ def area_mm2(vertices):
     """Shoelace formula in the x-y plane."""
     pairs = zip(vertices, vertices[1:] + vertices[:1], strict=True)
     return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in pairs)) / 2
+
+
+def centroid(vertices):
+    """Of the area in the x-y plane, not of the vertices."""
+    x, y = np.asarray(vertices)[:, 0], np.asarray(vertices)[:, 1]
+    x_next, y_next = np.roll(x, -1), np.roll(y, -1)
+    cross = x * y_next - x_next * y
+    return [
+        float((cross * (a + b)).sum() / (3 * cross.sum())) for a, b in ((x, x_next), (y, y_next))
+    ]
 
 
 def click_polygon(page, pane, vertices):
@@ -85,6 +96,9 @@ def desk(page, sign_in):
     return page, open_case(page)
 
 
+@pytest.mark.trap("T9")
+@pytest.mark.trap("V4")
+@pytest.mark.trap("V7")
 def test_points_drawn_on_spect_and_copied_to_ct_are_stored_as_drawn(portal, desk):
     page, document = desk
     lesion = document["case"]["lesion"]["world"]
@@ -101,13 +115,16 @@ def test_points_drawn_on_spect_and_copied_to_ct_are_stored_as_drawn(portal, desk
     rois = stored(portal, document["case"]["code"])
     assert rois["SPECT"][0] == pytest.approx(1006.29, rel=0.02)
     assert rois["CT"][0] == pytest.approx(rois["SPECT"][0], rel=1e-6)
-    on_ct = json.loads(rois["CT"][1])
+    on_ct, on_spect = json.loads(rois["CT"][1]), json.loads(rois["SPECT"][1])
+    assert {v[2] for v in on_spect} == {nearest(document, "SPECT", lesion[2])}
     assert {v[2] for v in on_ct} == {nearest(document, "CT", plane)}
     assert [v[:2] for v in on_ct] == [v[:2] for v in json.loads(rois["SPECT"][1])]
     copied = json.loads(rois["CT"][2])
     assert copied["plane_distance_mm"] == pytest.approx(on_ct[0][2] - plane, abs=1e-3)
 
 
+@pytest.mark.trap("T8")
+@pytest.mark.trap("V3")
 def test_a_freehand_outline_agrees_with_the_circle_that_was_drawn(portal, desk):
     page, document = desk
     lesion = document["case"]["lesion"]["world"]
@@ -123,9 +140,11 @@ def test_a_freehand_outline_agrees_with_the_circle_that_was_drawn(portal, desk):
     expect(page).to_have_title("Case 3 of 3 – Reading room")
     rois = stored(portal, document["case"]["code"])
     assert rois["SPECT"][0] == pytest.approx(area_mm2(drawn), rel=0.015)
+    assert centroid(json.loads(rois["SPECT"][1])) == pytest.approx(lesion[:2], abs=0.2)
     assert json.loads(rois["CT"][2])["shift_mm"] == [1.0, 0.0]
 
 
+@pytest.mark.trap("V6")
 def test_an_undone_outline_stays_undone_after_a_reload(portal, desk):
     page, document = desk
     lesion = document["case"]["lesion"]["world"]
@@ -140,3 +159,31 @@ def test_an_undone_outline_stays_undone_after_a_reload(portal, desk):
     wait_for_desk(page)
     page.wait_for_selector('[data-slot="SPECT"][data-outlined="false"]')
     assert stored(portal, document["case"]["code"]) == {}
+
+
+def test_undo_goes_on_through_the_saved_versions_on_another_machine(
+    portal, desk, new_context, sign_in
+):
+    page, document = desk
+    lesion = document["case"]["lesion"]["world"]
+    start_on_spect(page, "Points")
+    plane = plane_mm(page, "spect")[2]
+    for count in (6, 9):
+        click_polygon(page, "spect", polygon(lesion, plane, count))
+        page.keyboard.press("Control+s")
+        page.locator('[data-save="saved"]', has_text="Saved").wait_for()
+
+    other = new_context().new_page()
+    sign_in(other, "delineator1")
+    open_case(other)
+    undo = other.get_by_role("button", name="Undo", exact=True)
+    expect(undo).to_be_enabled()
+    undo.click()
+    other.keyboard.press("Control+s")
+    other.locator('[data-save="saved"]', has_text="Saved").wait_for()
+    drafts = portal.ask(
+        "SELECT r.document FROM readers_read r JOIN readers_assignment a ON a.id = r.assignment_id"
+        " WHERE a.code = ? AND r.is_current",
+        document["case"]["code"],
+    )
+    assert len(json.loads(drafts[0][0])["outlines"]["SPECT"]["vertices"]) == 6

@@ -50,6 +50,7 @@ def stored_answers(portal, page):
     return json.loads(rows[0][0])["answers"]
 
 
+@pytest.mark.trap("V10")
 def test_answers_given_while_the_server_is_down_are_saved_when_it_is_back(portal, desk, watch):
     watch.expected.extend(OUTAGE)
     portal.stop()
@@ -62,6 +63,7 @@ def test_answers_given_while_the_server_is_down_are_saved_when_it_is_back(portal
     assert (answers["call"], answers["confidence"]) == ("metastasis", 5)
 
 
+@pytest.mark.trap("V11")
 def test_a_second_tab_is_told_of_the_conflict_and_overwrites_nothing(portal, desk, watch):
     watch.expected.append("409")
     other = desk.context.new_page()
@@ -80,12 +82,14 @@ def test_a_second_tab_is_told_of_the_conflict_and_overwrites_nothing(portal, des
     expect(choice(other, "call", "benign")).to_be_checked()
 
 
+@pytest.mark.trap("V12")
 def test_a_request_sent_twice_is_stored_once(portal, desk):
     first, second = desk.evaluate(SEND_TWICE)
     assert first[0] == second[0] == 200
     assert first[1] == second[1]
 
 
+@pytest.mark.trap("V13")
 def test_work_waits_for_the_reader_to_sign_in_again(portal, desk, watch, sessions):
     watch.expected.append("401")
     kept = desk.context.cookies()

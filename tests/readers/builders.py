@@ -8,10 +8,13 @@ import numpy as np
 
 from portal.accounts.models import User
 from portal.archive import packs
+from portal.archive.dicomweb.baked import images_of
+from portal.archive.dicomweb.header import Image
 from portal.archive.models import Instance, Series
 from portal.study.models import Lesion, State, Study
 from readers import reading
 from readers.design import create_design, create_questionnaire, lock_design, plan_sessions
+from readers.grants import Grant, case_series, view_of
 from tests.cohort import NOW, make_lesion, make_patient, make_study, make_user
 
 PIXEL = {
@@ -107,9 +110,10 @@ def make_reading_study(
     scale: str = "confidence",
     state: str = "READING",
     parameters=None,
+    is_synthetic: bool = False,
 ) -> Study:
     """A study in READING with a locked design, both questionnaires and included lesions."""
-    study = make_study(code)
+    study = make_study(code, is_synthetic=is_synthetic)
     boss = make_user("coordinator")
     for _ in range(n_lesions):
         make_read_lesion(study)
@@ -196,3 +200,8 @@ def read_case(case, *, said: dict | None = None, actor: User, now=NOW, seconds: 
 def read_session(session, *, actor: User, now=NOW) -> None:
     for case in session.assignments.order_by("position"):
         read_case(case, actor=actor, now=now)
+
+
+def case_images(case) -> list[Image]:
+    """The headers of a case as its reader sees them."""
+    return images_of(case_series(case), Grant(view_of(case), 0.0, case).names)

@@ -79,7 +79,7 @@ def test_the_case_document_has_exactly_the_agreed_keys(desk, case):
             "slice_thickness_mm", "presets", "volume_ok", "volume_reason", "images",
         }  # fmt: skip
     assert set(document["case"]["urls"]) == {
-        "document", "draft", "events", "submit", "reopen", "home",
+        "document", "draft", "events", "submit", "reopen", "home", "preferences",
     }  # fmt: skip
 
 

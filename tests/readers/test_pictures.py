@@ -1,6 +1,7 @@
 """Still pictures: what they draw, what they refuse, and the desk without script."""
 
 import io
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,11 +12,12 @@ from PIL import Image
 
 from portal.errors import Invalid
 from radiomics.image import Slice, Volume
-from readers import pictures
+from readers import pictures, reading
 from readers.models import Read
 from readers.pictures import coloured, fused, look_of, windowed
-from tests.cohort import make_user
-from tests.readers.builders import make_reading_study, start
+from readers.still_panes import nearest, still_panes
+from tests.cohort import NOW, make_user
+from tests.readers.builders import answers, draft, make_reading_study, start
 
 X, Y = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 
@@ -105,6 +107,123 @@ def test_the_still_desk_shows_pictures_and_the_form(client, case):
     assert "slice 3 of 5" in page
     assert 'name="call"' in page
     assert "<script" not in page
+
+
+def answered(client, case, **fields):
+    return client.post(f"/reading/cases/{case.code}/answer/", form(**fields))
+
+
+def test_moving_on_in_the_images_saves_the_answers_first(client, case):
+    client.get(f"/reading/cases/{case.code}/?view=pictures")
+    moved = answered(client, case, call="metastasis", go="ct=4&ct_window=soft")
+    assert moved["Location"] == f"/reading/cases/{case.code}/?view=pictures&ct=4&ct_window=soft"
+    assert Read.objects.get(assignment=case).document["answers"]["call"] == "metastasis"
+    page = client.get(moved["Location"]).content.decode()
+    assert "slice 4 of 5" in page
+    assert 'value="metastasis" checked' in page
+
+
+def test_moving_on_without_a_change_writes_no_version(client, case):
+    client.get(f"/reading/cases/{case.code}/?view=pictures")
+    answered(client, case, go="ct=4")
+    answered(client, case, call="benign", go="ct=2")
+    answered(client, case, version="1", key="k2", call="benign", go="ct=3")
+    assert Read.objects.get(assignment=case).version == 1
+
+
+def test_saving_stays_on_the_slice_and_window_that_were_shown(client, case):
+    saved = answered(client, case, call="benign", at="spect=2&spect_window=full", save="1")
+    assert saved["Location"].endswith("?view=pictures&spect=2&spect_window=full")
+
+
+def test_a_move_to_another_address_is_not_followed(client, case):
+    moved = answered(client, case, go="//evil.example/?next=1&ct=2")
+    assert moved["Location"] == f"/reading/cases/{case.code}/?view=pictures&ct=2"
+
+
+@pytest.mark.parametrize(
+    "view", ["ct=0", "ct=6", "ct=x", "ct_window=rainbow", "overlay=0.3", "spect_window=bone"]
+)
+def test_a_view_that_does_not_exist_is_refused(client, case, view):
+    answer = client.get(f"/reading/cases/{case.code}/?view=pictures&{view}")
+    assert answer.status_code in {400, 422}
+
+
+def test_what_the_viewer_saved_beside_the_answers_survives_the_still_desk(client, case):
+    reader = make_user("expert1")
+    opened = reading.open_case(case, actor=reader, now=NOW)
+    document = {
+        **draft(answers("benign", 2)),
+        "looks": {"ct": {"lower": 1}},
+        "focus": [1.0, 2.0, 3.0],
+    }
+    reading.save_draft(
+        case, document, base_version=opened.draft_version, key="v", actor=reader, now=NOW
+    )
+    answered(client, case, version="1", call="benign", confidence="5", save="1")
+    kept = Read.objects.get(assignment=case).document
+    assert (kept["answers"]["confidence"], kept["looks"], kept["focus"]) == (5, {"ct": {"lower": 1}}, [1.0, 2.0, 3.0])  # fmt: skip
+
+
+def panes_of(case, view=""):
+    opened = reading.open_case(case, actor=make_user("expert1"), now=NOW)
+    return {pane.title: pane for pane in still_panes(opened, QueryDict(view))}
+
+
+def test_the_lesion_is_marked_where_it_lies_in_millimetres(case):
+    # the cast's lesion is at the centre of a CT of 64 pixels of 1 mm and a SPECT of 32 of 4 mm
+    shown = panes_of(case)
+    assert (shown["CT"].width, shown["CT"].height) == (64.0, 64.0)
+    assert shown["CT"].mark == pytest.approx((32.0, 32.0))
+    assert shown["SPECT"].mark == pytest.approx((64.0, 64.0))
+    assert shown["CT and SPECT"].mark == shown["CT"].mark
+
+
+def test_the_whole_body_mark_is_column_first_and_in_millimetres(case):
+    # pixels of 2 mm: column 10, row 40 has its centre 21 mm to the right and 81 mm down
+    case.lesion.whole_body_pixels = {"anterior": [10, 40]}
+    case.lesion.save()
+    shown = panes_of(case)
+    assert shown["Anterior"].mark == (21.0, 81.0)
+    assert shown["Posterior"].mark is None
+
+
+def test_no_mark_is_shown_on_a_slice_that_does_not_hold_the_lesion(case):
+    assert panes_of(case, "ct=4")["CT"].mark is None
+    assert panes_of(case, "ct=3")["CT"].mark is not None
+
+
+def test_the_case_opens_at_the_lesion_and_leads_back_to_it(case):
+    shown = panes_of(case, "ct=1&spect_window=full")
+    assert panes_of(case)["CT"].slice == 3
+    back = next(move for move in shown["CT"].moves if move.label == "To the lesion")
+    assert back.to == "ct=3&spect_window=full"
+    assert "To the lesion" not in [move.label for move in panes_of(case)["CT"].moves]
+
+
+def test_no_button_leads_beyond_the_first_or_last_slice(case):
+    labels = {n: [m.label for m in panes_of(case, f"ct={n}")["CT"].moves] for n in (1, 5)}
+    assert labels[1] == ["Slice after", "To the lesion"]
+    assert labels[5] == ["Slice before", "To the lesion"]
+
+
+def test_a_window_is_asked_for_by_its_name_and_drawn_by_its_bounds(case):
+    soft = panes_of(case, "ct_window=soft")["CT"]
+    assert "lower=-160.0&upper=240.0" in soft.src
+    assert [move.label for move in soft.windows if move.is_now] == ["soft"]
+
+
+def test_the_slices_of_a_tilted_series_are_told_apart_along_their_normal():
+    tilt = math.radians(10)
+    down = (0.0, math.cos(tilt), math.sin(tilt))
+    across = (0.0, -math.sin(tilt), math.cos(tilt))
+    positions = [tuple(5.0 * k * c for c in across) for k in range(9)]
+    view = SimpleNamespace(
+        orientation=[1.0, 0.0, 0.0, *down], images=[{"position": p} for p in positions]
+    )
+    for k, place in enumerate(positions):
+        far_in_plane = tuple(p + 80.0 * d for p, d in zip(place, down, strict=True))
+        assert nearest(view, far_in_plane) == k + 1
 
 
 def test_a_read_from_still_pictures_is_marked(client, case):

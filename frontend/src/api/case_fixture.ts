@@ -65,6 +65,7 @@ function caseOf(): Case {
       submit: at("submit"),
       reopen: at("reopen"),
       home: "/reading/",
+      preferences: "/reading/preferences",
     },
     csrf_token: "token",
   };

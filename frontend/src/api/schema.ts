@@ -61,9 +61,9 @@ export const object =
   (value, path) => {
     if (!isRecord(value)) return `${path}: an object expected`;
     const checks = { ...fields, ...optional };
-    const unknown = Object.keys(value).find((key) => !(key in checks));
+    const unknown = Object.keys(value).find((key) => !Object.hasOwn(checks, key));
     if (unknown !== undefined) return `${path}.${unknown}: unknown field`;
-    const missing = Object.keys(fields).find((key) => !(key in value));
+    const missing = Object.keys(fields).find((key) => !Object.hasOwn(value, key));
     if (missing !== undefined) return `${path}.${missing}: missing`;
     return firstFault(value, checks, path);
   };

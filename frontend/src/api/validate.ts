@@ -34,7 +34,7 @@ const QUESTIONS: Record<string, Check> = Object.fromEntries(
 );
 const anyQuestion: Check = (value, path) => {
   const kind = typeof value === "object" && value !== null && "kind" in value ? String(value.kind) : "";
-  const check = QUESTIONS[kind];
+  const check = Object.hasOwn(QUESTIONS, kind) ? QUESTIONS[kind] : undefined;
   return check === undefined ? `${path}.kind: unknown kind of question` : check(value, path);
 };
 
@@ -62,34 +62,48 @@ const draft = object({
 });
 const judgement = object({ ok: flag, reason: text });
 
-const openCase = object({
-  code: text,
-  position: whole,
-  count: whole,
-  task: oneOf("read", "outline"),
-  state: oneOf("assigned", "draft", "submitted", "locked", "missing"),
-  questionnaire: object({ version: whole, questions: list(anyQuestion) }),
-  draft: object({ version: whole, document: orNull(draft) }),
-  preferences: object({
-    backend: oneOf("auto", "cpu", "gpu"),
-    layout: orNull(oneOf("six", "pair", "axial", "single")),
-    text_size: oneOf("normal", "large"),
-    single_keys: flag,
-    keys: mapOf(text),
-  }),
-  lesion: object({
-    world: vec3,
-    label: orNull(text),
-    whole_body: orNull(object({ anterior: orNull(pair), posterior: orNull(pair) })),
-  }),
-  registration: judgement,
-  copy: judgement,
-  instructions: text,
-  aid: orNull(object({ probability: number, model: text })),
-  owner: text,
-  urls: object({ document: text, draft: text, events: text, submit: text, reopen: text, home: text }),
-  csrf_token: text,
-});
+const openCase = object(
+  {
+    code: text,
+    position: whole,
+    count: whole,
+    task: oneOf("read", "outline"),
+    state: oneOf("assigned", "draft", "submitted", "locked", "missing"),
+    questionnaire: object({ version: whole, questions: list(anyQuestion) }),
+    draft: object({ version: whole, document: orNull(draft) }),
+    preferences: object({
+      backend: oneOf("auto", "cpu", "gpu"),
+      layout: orNull(oneOf("six", "pair", "axial", "single")),
+      text_size: oneOf("normal", "large"),
+      single_keys: flag,
+      keys: mapOf(text),
+    }),
+    lesion: object({
+      world: vec3,
+      label: orNull(text),
+      whole_body: orNull(object({ anterior: orNull(pair), posterior: orNull(pair) })),
+    }),
+    registration: judgement,
+    copy: judgement,
+    instructions: text,
+    aid: orNull(object({ probability: number, model: text })),
+    owner: text,
+    urls: object(
+      {
+        document: text,
+        draft: text,
+        events: text,
+        submit: text,
+        reopen: text,
+        home: text,
+        preferences: text,
+      },
+      { threshold: text },
+    ),
+    csrf_token: text,
+  },
+  { regions_3d: flag },
+);
 
 const series = object({
   role: oneOf("CT", "SPECT", "WB-ANT", "WB-POST"),

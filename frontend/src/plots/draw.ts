@@ -23,7 +23,9 @@ import {
   isLogAxis,
   type PlotSeries,
   type Row,
+  roomFor,
   rowsOf,
+  shiftOf,
 } from "./figure.ts";
 
 const WIDTH = 460;
@@ -82,15 +84,31 @@ const numeric = (figure: Figure, rows: Row[]): PlotOptions => {
   };
 };
 
+/** Whiskers, the box where there are quartiles, and the value of one series, beside the others of its row. */
+function rowMarks(series: PlotSeries, place: number, n: number, isBox: boolean): Markish[] {
+  const rows = rowsOf([series]);
+  const stroke = colourOf(place);
+  const dy = shiftOf(place, n);
+  return [
+    ruleY(rows, { y: "x", x1: "low", x2: "high", dy, stroke, strokeWidth: isBox ? 1.2 : 2 }),
+    ...(isBox
+      ? [ruleY(rows, { y: "x", x1: "q1", x2: "q3", dy, stroke, strokeWidth: 7, strokeOpacity: 0.6 })]
+      : []),
+    dot(rows, { y: "x", x: "y", dy, r: isBox ? 3 : 4.5, fill: stroke, stroke: "white", strokeWidth: 0.5 }),
+  ];
+}
+
 const categorical = (figure: Figure, rows: Row[]): PlotOptions => ({
-  marginLeft: 130,
+  marginLeft: roomFor(categories(rows)),
   height: Math.max(140, 60 + 30 * categories(rows).length),
   x: { label: figure.y_label },
   y: { label: null, domain: categories(rows), type: "band" },
   marks: [
     gridX({ strokeOpacity: 0.12 }),
-    ruleY(rows, { y: "x", x1: "low", x2: "high", stroke: colourOf(0), strokeWidth: 2 }),
-    dot(rows, { y: "x", x: "y", r: 4.5, fill: colourOf(0) }),
+    ...(figure.kind === "forest" ? [ruleX([0], { strokeOpacity: 0.5, strokeDasharray: "4 4" })] : []),
+    ...figure.series.flatMap((series, place) =>
+      rowMarks(series, place, figure.series.length, figure.kind === "box"),
+    ),
     axisX({}),
     axisY({ label: null, tickSize: 0 }),
   ],
@@ -112,10 +130,12 @@ const histogram = (figure: Figure, rows: Row[]): PlotOptions => ({
 });
 
 const heat = (figure: Figure, rows: Row[]): PlotOptions => ({
-  marginLeft: 110,
-  x: { label: figure.x_label, type: "band" },
-  y: { label: null, type: "band" },
-  color: { scheme: "blues" },
+  marginLeft: 150,
+  marginBottom: 120,
+  height: 160 + 26 * figure.series.length,
+  x: { label: null, type: "band", domain: figure.series.map(({ name }) => name), tickRotate: -60 },
+  y: { label: null, type: "band", domain: figure.series.map(({ name }) => name) },
+  color: { scheme: "RdBu", domain: [1, -1], legend: false },
   marks: [cell(rows, { x: "x", y: "series", fill: "y" })],
 });
 
@@ -125,6 +145,7 @@ export function optionsFor(figure: Figure): PlotOptions {
   const byKind: Partial<Record<Figure["kind"], (figure: Figure, rows: Row[]) => PlotOptions>> = {
     bars: categorical,
     box: categorical,
+    forest: categorical,
     histogram,
     heat,
   };
@@ -137,6 +158,8 @@ export function drawFigure(figure: Figure): Element {
   const drawn = plot(optionsFor(figure));
   for (const style of drawn.querySelectorAll("style")) style.remove();
   drawn.removeAttribute("style");
+  // the whole is one image with a name; its groups may not carry names of their own
+  for (const part of drawn.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   drawn.setAttribute("role", "img");
   return drawn;
 }
@@ -161,7 +184,7 @@ function sample(series: PlotSeries, place: number): SVGSVGElement {
 
 /** Names of the series beside a sample of their line; nothing for a single series. */
 export function drawLegend(figure: Figure): HTMLElement | null {
-  if (figure.series.length < 2) return null;
+  if (figure.series.length < 2 || figure.kind === "heat") return null;
   const list = document.createElement("ul");
   list.className = "plot-legend";
   for (const [place, series] of figure.series.entries()) {

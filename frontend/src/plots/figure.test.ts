@@ -9,7 +9,9 @@ import {
   isLogAxis,
   type PlotKind,
   readFigure,
+  roomFor,
   rowsOf,
+  shiftOf,
 } from "./figure.ts";
 
 const figure = (kind: PlotKind, change: Partial<Figure> = {}): Figure => ({
@@ -38,8 +40,8 @@ describe("the numbers of a figure", () => {
   });
   it("become rows that know their series and interval", () => {
     expect(rowsOf(figure("roc").series)).toEqual([
-      { series: "CT", x: 0.2, y: 0.5, low: 0.4, high: 0.6, hasInterval: true },
-      { series: "CT", x: 0.4, y: 0.7, low: 0.7, high: 0.7, hasInterval: false },
+      { series: "CT", x: 0.2, y: 0.5, low: 0.4, high: 0.6, q1: 0.5, q3: 0.5, hasInterval: true },
+      { series: "CT", x: 0.4, y: 0.7, low: 0.7, high: 0.7, q1: 0.7, q3: 0.7, hasInterval: false },
     ]);
   });
   it("lose points without a value", () => {
@@ -57,6 +59,26 @@ describe("the numbers of a figure", () => {
       },
     ]);
     expect(categories(rows)).toEqual(["SPECT", "CT"]);
+  });
+});
+
+describe("series that share a row", () => {
+  it("stand beside each other about its middle", () => {
+    expect([0, 1].map((place) => shiftOf(place, 2))).toEqual([-4.5, 4.5]);
+    expect(shiftOf(0, 1)).toBe(0);
+    expect([0, 1, 2].map((place) => shiftOf(place, 3))).toEqual([-9, 0, 9]);
+  });
+  it("carry their quartiles to the drawing", () => {
+    const [row] = rowsOf([{ name: "Benign", points: [{ x: "V01", y: 2, low: 0, q1: 1, q3: 3, high: 9 }] }]);
+    expect(row).toMatchObject({ low: 0, q1: 1, y: 2, q3: 3, high: 9, hasInterval: true });
+  });
+});
+
+describe("labels beside the axis", () => {
+  it("get the room that the longest needs, up to a bound", () => {
+    expect(roomFor([])).toBe(20);
+    expect(roomFor(["CT", "CT, delineator1 and delineator2"])).toBe(216);
+    expect(roomFor(["x".repeat(200)])).toBe(280);
   });
 });
 
@@ -95,6 +117,7 @@ describe("a drawing", () => {
     "calibration",
     "decision",
     "bars",
+    "forest",
     "lasso_path",
     "cv",
     "box",
@@ -113,5 +136,32 @@ describe("a drawing", () => {
   it("tells fourteen series apart by colour and dash together", () => {
     const looks = Array.from({ length: 14 }, (_, place) => `${colourOf(place)} ${dashOf(place)}`);
     expect(new Set(looks).size).toBe(14);
+  });
+});
+
+describe("limits of a point", () => {
+  it.each([
+    ["both given", { low: 0.1, high: 0.9 }, { low: 0.1, high: 0.9, hasInterval: true }],
+    ["a lower limit of zero", { low: 0, high: 1 }, { low: 0, high: 1, hasInterval: true }],
+    ["none known", { low: null, high: null }, { low: 0.5, high: 0.5, hasInterval: false }],
+    ["one alone", { low: 0.1 }, { low: 0.1, high: 0.5, hasInterval: false }],
+    ["none sent", {}, { low: 0.5, high: 0.5, hasInterval: false }],
+  ])("with %s are drawn so", (_, limits, wanted) => {
+    const [row] = rowsOf([{ name: "a", points: [{ x: "CT", y: 0.5, ...limits }] }]);
+    expect(row).toMatchObject(wanted);
+  });
+});
+
+describe("a decision curve's axis", () => {
+  it.each([
+    [[-6, -0.3], 0.05],
+    [[0], 0.05],
+    [[0.05], 0.05],
+    [[0.051], 0.1],
+    [[0.6], 0.6],
+    [[], 0.05],
+  ])("for the net benefits %j ends at %d", (benefits, top) => {
+    const points = benefits.map((y, x) => ({ x, y }));
+    expect(benefitDomain(rowsOf([{ name: "a", points }]))).toEqual([-0.1, top]);
   });
 });

@@ -4,6 +4,8 @@ export interface PlotPoint {
   y: number;
   low?: number | null;
   high?: number | null;
+  q1?: number | null;
+  q3?: number | null;
 }
 export type LineStyle = "line" | "dots" | "step";
 export interface PlotSeries {
@@ -16,6 +18,7 @@ export type PlotKind =
   | "calibration"
   | "decision"
   | "bars"
+  | "forest"
   | "lasso_path"
   | "cv"
   | "box"
@@ -38,6 +41,8 @@ export interface Row {
   y: number;
   low: number;
   high: number;
+  q1: number;
+  q3: number;
   hasInterval: boolean;
 }
 
@@ -45,12 +50,14 @@ export const rowsOf = (series: readonly PlotSeries[]): Row[] =>
   series.flatMap(({ name, points }) =>
     points
       .filter(({ y }) => Number.isFinite(y))
-      .map(({ x, y, low, high }) => ({
+      .map(({ x, y, low, high, q1, q3 }) => ({
         series: name,
         x,
         y,
         low: low ?? y,
         high: high ?? y,
+        q1: q1 ?? y,
+        q3: q3 ?? y,
         hasInterval: low != null && high != null,
       })),
   );
@@ -74,6 +81,13 @@ const isFigure = (value: unknown): value is Figure =>
 
 /** Parsed numbers, or null: then the server's own picture stays. */
 export const readFigure = (value: unknown): Figure | null => (isFigure(value) ? value : null);
+
+/** How far each of several series stands from the middle of its row, in pixels. */
+export const shiftOf = (place: number, n: number): number => 9 * (place - (n - 1) / 2);
+
+/** Pixels that the longest of these labels needs beside the axis. */
+export const roomFor = (labels: readonly string[]): number =>
+  Math.min(280, 20 + Math.ceil(6.3 * Math.max(0, ...labels.map((label) => label.length))));
 
 /** Names of categories on the axis, in the order they were sent, each once. */
 export const categories = (rows: readonly Row[]): string[] => [...new Set(rows.map(({ x }) => String(x)))];

@@ -42,7 +42,7 @@ function Banner({ desk }: { desk: Desk }) {
         ))}
       </div>
       <button type="button" class="button quiet" onClick={() => COMMANDS.help?.(desk)}>
-        Keys <kbd>?</kbd>
+        Keys and settings <kbd>?</kbd>
       </button>
     </header>
   );
@@ -152,8 +152,9 @@ function Panel({ desk }: { desk: Desk }) {
 
 export function App({ desk }: { desk: Desk }) {
   useEffect(() => attachKeyboard(desk), [desk]);
+  const { preferences } = useStore(desk.store);
   return (
-    <div class={`desk ${desk.case.preferences.text_size}`}>
+    <div class={`desk ${preferences.text_size}`}>
       <nav class="skips" aria-label="Skip links">
         <a href="#panes">To the images</a>
         <a href="#form">To the form</a>

@@ -19,6 +19,8 @@ class World {
   saved: SaveAnswer[] = [];
   kept: LocalCopy | null = null;
   answers = 0;
+  random = 0.5;
+  keepsNothing = false;
   #timers: { id: number; due: number; run: () => void }[] = [];
   #ids = 0;
 
@@ -33,9 +35,10 @@ class World {
       clearTimer: (id) => {
         this.#timers = this.#timers.filter((timer) => timer.id !== id);
       },
-      random: () => 0.5,
+      random: () => this.random,
       uuid: () => `key-${this.sent.length + 1}`,
       keep: async (copy) => {
+        if (this.keepsNothing) throw new Error("storage is switched off");
         this.kept = copy;
       },
       drop: async () => {
@@ -283,4 +286,154 @@ describe("a copy left by a crash", () => {
     expect(world.sent).toEqual([{ version: '"7"', key: "old", document }]);
     expect(world.autosave.status.kind).toBe("saved");
   });
+});
+
+describe("the pauses between tries", () => {
+  it.each([
+    [0, 0.8],
+    [0.5, 1],
+    [1, 1.2],
+  ])("are 1, 2, 4, 8, 15, 30, 30 … s, with chance %f times %f", async (random, factor) => {
+    world.random = random;
+    world.replies = Array<Reply>(9).fill("broken");
+    world.change(1);
+    await world.pass(QUIET_MS);
+    const pauses: number[] = [];
+    while (pauses.length < 8) {
+      const { status } = world.autosave;
+      if (status.kind !== "retrying") throw new Error(status.kind);
+      pauses.push(status.seconds);
+      await world.pass(status.seconds * 1000);
+    }
+    [1, 2, 4, 8, 15, 30, 30, 30].forEach((seconds, k) => {
+      expect(pauses[k]).toBeCloseTo(seconds * factor, 9);
+    });
+  });
+  it("start anew after a save that went through", async () => {
+    world.replies = ["broken", "broken", { status: 200 }, "broken"];
+    world.change(1);
+    await world.pass(10_000);
+    world.change(2);
+    await world.pass(QUIET_MS);
+    expect(world.autosave.status).toEqual({ kind: "retrying", seconds: 1 });
+  });
+  it.each([
+    ["7", 7],
+    ["0", 1],
+    ["-3", 1],
+    ["soon", 1],
+    ["Wed, 21 Oct 2026 07:28:00 GMT", 1],
+  ])("are what the server asks for with Retry-After: %s", async (header, seconds) => {
+    world.replies = [{ status: 429, headers: { "Retry-After": header } }];
+    world.change(1);
+    await world.pass(QUIET_MS);
+    expect(world.autosave.status).toEqual({ kind: "retrying", seconds });
+  });
+  it("are cut short by the connection coming back, which leaves no second try behind", async () => {
+    world.replies = ["broken"];
+    world.change(1);
+    await world.pass(QUIET_MS);
+    world.autosave.retryNow();
+    await world.pass(60_000);
+    expect(world.sent).toHaveLength(2);
+  });
+});
+
+describe("answers that are not what they should be", () => {
+  it.each([400, 405, 413, 422])(
+    "status %i without a body is a refusal that names its status",
+    async (status) => {
+      world.replies = [{ status, body: {} }];
+      world.change(1);
+      await world.pass(1000);
+      expect(world.autosave.status).toEqual({ kind: "refused", field: "", detail: `status ${status}` });
+    },
+  );
+  it("a conflict without the server's document is no conflict that could be decided", async () => {
+    world.replies = [{ status: 409, body: { version: 3 } }];
+    world.change(1);
+    await world.pass(1000);
+    expect(world.autosave.status.kind).toBe("refused");
+  });
+  it.each([500, 502, 503, 504, 507])("status %i is tried again", async (status) => {
+    world.replies = [{ status }];
+    world.change(1);
+    await world.pass(5000);
+    expect(world.autosave.status.kind).toBe("saved");
+    expect(world.sent).toHaveLength(2);
+  });
+  it("after a refusal the next change is sent with a new key on the same version", async () => {
+    world.replies = [{ status: 422, body: { field: "answers.x", detail: "unknown" } }];
+    world.change(1);
+    await world.pass(1000);
+    world.change(2);
+    await world.pass(1000);
+    expect(world.sent.map(({ version }) => version)).toEqual(['"7"', '"7"']);
+    expect(world.sent[0]?.key).not.toBe(world.sent[1]?.key);
+    expect(world.autosave.status.kind).toBe("saved");
+  });
+});
+
+describe("stopping", () => {
+  it("sends nothing afterwards, whatever waited", async () => {
+    world.change(1);
+    world.autosave.stop();
+    await world.pass(60_000);
+    expect(world.sent).toEqual([]);
+    expect(world.autosave.isUnsaved).toBe(false);
+  });
+  it("takes no notice of an answer that comes later", async () => {
+    world.replies = [{ status: 409, body: { version: 9, document: {} } }];
+    world.change(1);
+    world.autosave.saveNow();
+    world.autosave.stop();
+    await world.pass(0);
+    expect(world.autosave.status.kind).toBe("saving");
+    expect(world.saved).toEqual([]);
+  });
+  it("a browser that can keep no copy still saves", async () => {
+    world.keepsNothing = true;
+    world.change(1);
+    await world.pass(1000);
+    expect(world.autosave.status.kind).toBe("saved");
+  });
+});
+
+describe("any run of a bad connection", () => {
+  const BAD: Reply[] = [
+    "broken",
+    { status: 503 },
+    { status: 429 },
+    { status: 200 },
+    { status: 500 },
+    { status: 200 },
+  ];
+  const isPassing = (reply: Reply): boolean => reply !== "broken" && reply.status === 200;
+  it.each(Array.from({ length: 30 }, (_, seed) => seed))(
+    "ends with the last change on the server (run %i)",
+    async (seed) => {
+      const at = (k: number): number => ((seed + 1) * 7919 + k * 104729 + ((k * k * seed) % 97)) >>> 2;
+      world.replies = Array.from({ length: 12 }, (_, k) => BAD[at(k) % BAD.length] as Reply);
+      const planned = [...world.replies];
+      for (let k = 1; k <= 15; k += 1) {
+        world.change(k);
+        await world.pass(at(k + 50) % 4000);
+        if (at(k) % 5 === 0) world.autosave.retryNow();
+      }
+      await world.pass(400_000);
+      expect(world.autosave.status.kind).toBe("saved");
+      expect(world.autosave.isUnsaved).toBe(false);
+      expect(world.kept).toBeNull();
+      expect(world.sent.at(-1)?.document.answers.confidence).toBe(15);
+      const bodies = new Map<string, string>();
+      world.sent.forEach(({ key, document }, k) => {
+        const body = JSON.stringify(document);
+        expect(bodies.get(key) ?? body).toBe(body);
+        bodies.set(key, body);
+        const before = world.sent[k - 1];
+        const passed = k > 0 && isPassing(planned[k - 1] ?? { status: 200 });
+        if (before !== undefined) expect(key === before.key).toBe(!passed);
+      });
+    },
+  );
 });

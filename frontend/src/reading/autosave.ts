@@ -69,7 +69,7 @@ export class Autosave {
   }
 
   get isUnsaved(): boolean {
-    return this.#dirty || this.#inFlight || this.#held !== null;
+    return this.#dirty || this.#inFlight || this.#held !== null || this.status.kind === "refused";
   }
   get isStopped(): boolean {
     return FINAL.has(this.status.kind);

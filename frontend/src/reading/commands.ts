@@ -7,6 +7,8 @@ import {
   moveCentre,
   nextMap,
   nextOverlayMap,
+  overlayOf,
+  scaleOverlay,
   scaleUpper,
   scaleWidth,
 } from "../viewer/look.ts";
@@ -66,16 +68,17 @@ export function applyPreset(desk: Desk, pane: Pane, index: number): void {
   const role = isFused(pane) ? "SPECT" : pane.facts.role;
   const preset = desk.document.series.find((series) => series.role === role)?.presets[index];
   if (preset === undefined) return;
-  pane.setLook(
-    isFused(pane) ? { overlay_upper: preset.upper } : { lower: preset.lower, upper: preset.upper },
-  );
+  if (isFused(pane)) dressOverlay(desk, () => ({ overlay_upper: preset.upper }));
+  else pane.setLook({ lower: preset.lower, upper: preset.upper });
   desk.timing.record("window", { pane: pane.id, preset: preset.name });
 }
 
 const widen = (factor: number): Command =>
-  onPane((pane) => {
-    if (isFused(pane)) pane.setLook({ overlay_upper: pane.look.overlay_upper * factor });
-    else
+  onPane((pane, desk) => {
+    if (isFused(pane)) {
+      const change = scaleOverlay(pane.look, factor);
+      dressOverlay(desk, () => change);
+    } else
       pane.setLook(pane.facts.role === "CT" ? scaleWidth(pane.look, factor) : scaleUpper(pane.look, factor));
   });
 
@@ -173,7 +176,7 @@ const editSelected =
 function deleteOutline(desk: Desk): void {
   const { mode } = desk.state;
   const slot = mode.kind === "view" ? desk.outlining.slotOf(desk.activePane) : mode.slot;
-  if (slot === null || desk.state.outlines.present[slot] === null) return;
+  if (slot === null || desk.state.outlines.present[slot] === null || desk.outlining.isClosed()) return;
   desk.outlining.commit(slot, null, "outline_edit");
   desk.say("The outline is deleted. Ctrl+Z brings it back.");
 }
@@ -257,7 +260,10 @@ export const COMMANDS: Record<string, Command> = {
   interpolation: onPane((pane) =>
     pane.setLook({ interpolation: pane.look.interpolation === "linear" ? "nearest" : "linear" }),
   ),
-  reset: onPane((pane) => pane.setLook({ ...pane.protocol })),
+  reset: onPane((pane, desk) => {
+    pane.setLook({ ...pane.protocol });
+    if (isFused(pane)) dressOverlay(desk, () => overlayOf(pane.protocol));
+  }),
   overlay: (desk) => dressOverlay(desk, ({ look }) => ({ overlay: !look.overlay })),
   "opacity-down": (desk) => dressOverlay(desk, ({ look }) => changeOpacity(look, -0.1)),
   "opacity-up": (desk) => dressOverlay(desk, ({ look }) => changeOpacity(look, 0.1)),

@@ -4,6 +4,8 @@ import type {
   CaseDocument,
   DraftDocument,
   LayoutName,
+  Preferences,
+  SavedDraft,
   SeriesDocument,
   Slot,
   SubmitAnswer,
@@ -12,7 +14,7 @@ import type {
 import { toSend } from "../roi/editing.ts";
 import { type BoundImage, imagesOf, normalOf, outlineProblems } from "../roi/geometry.ts";
 import { nearestSlice } from "../roi/link.ts";
-import { openStore } from "../roi/outline_store.ts";
+import { openStore, remember, replaceAll } from "../roi/outline_store.ts";
 import { createStore, type Store } from "../ui/store.ts";
 import type { Pane, PaneId } from "../viewer/pane.ts";
 import { Viewer } from "../viewer/viewer.ts";
@@ -118,6 +120,7 @@ export class Desk {
       onStatus: (progress) => this.store.set({ progress }),
     });
     this.outlining.attach(this.viewer);
+    void this.rememberOutlines();
     await this.viewer.open();
   }
 
@@ -130,7 +133,10 @@ export class Desk {
     if (copy.base_version === draft.version) {
       this.#replayed = true;
       this.autosave.replay(copy);
-    } else if (JSON.stringify(copy.document) !== JSON.stringify(draft.document) && draft.document !== null) {
+    } else if (draft.document === null) {
+      // the server fell behind this copy, as after a restore: what is kept here is saved anew
+      this.changed("now");
+    } else if (JSON.stringify(copy.document) !== JSON.stringify(draft.document)) {
       this.#saveStatus({ kind: "conflict", version: draft.version, document: draft.document });
     } else {
       await this.#ports.drafts.remove(draftKey(owner, code));
@@ -236,6 +242,25 @@ export class Desk {
     else this.store.set({ alert: "The read cannot be reopened." });
   }
 
+  /** Keeps the reader's settings on the server; what the browser shows follows at once where it can. */
+  async keepPreferences(preferences: Preferences): Promise<void> {
+    this.store.set({ preferences });
+    const response = await this.#send("PUT", this.case.urls.preferences, preferences);
+    this.say(
+      response?.ok === true ? "Settings saved." : "The settings could not be saved; they hold for this case.",
+    );
+  }
+
+  /** Undo goes on through the versions that the server keeps, after a reload or on another machine. */
+  async rememberOutlines(): Promise<void> {
+    const { task, draft, urls } = this.case;
+    if (task !== "outline" || draft.document === null || this.state.readOnly !== null) return;
+    const response = await this.#ports.fetch(urls.draft, { credentials: "same-origin" }).catch(() => null);
+    if (response?.status !== 200) return;
+    const { outlines } = (await response.json()) as SavedDraft;
+    this.store.set({ outlines: remember(this.state.outlines, draft.document.outlines, outlines) });
+  }
+
   /** Decides a conflict: the chosen draft becomes a new save on the server's version. */
   resolveConflict(chosen: DraftDocument, version: number): void {
     this.#takeOver(chosen);
@@ -258,15 +283,19 @@ export class Desk {
     await viewer?.dispose();
   }
 
-  #takeOver(document: DraftDocument): void {
-    this.store.set({ answers: document.answers, outlines: openStore(document.outlines) });
+  #takeOver({ answers, outlines }: DraftDocument): void {
+    this.store.set({ answers, outlines: replaceAll(this.state.outlines, outlines) });
     this.outlining.redraw();
   }
 
-  async #post(url: string, body: object): Promise<Response | null> {
+  #post(url: string, body: object): Promise<Response | null> {
+    return this.#send("POST", url, body);
+  }
+
+  async #send(method: "POST" | "PUT", url: string, body: object): Promise<Response | null> {
     return this.#ports
       .fetch(url, {
-        method: "POST",
+        method,
         credentials: "same-origin",
         headers: { "Content-Type": "application/json", "X-CSRFToken": this.case.csrf_token },
         body: JSON.stringify(body),

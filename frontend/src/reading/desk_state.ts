@@ -1,4 +1,4 @@
-import type { Answers, CaseDocument, LayoutName, Problems, Slot, Vec3 } from "../api/types.ts";
+import type { Answers, CaseDocument, LayoutName, Preferences, Problems, Slot, Vec3 } from "../api/types.ts";
 import type { OutlineState } from "../roi/outline_store.ts";
 import type { PaneId } from "../viewer/pane.ts";
 import type { Tool } from "../viewer/pointer.ts";
@@ -38,6 +38,7 @@ export interface DeskState {
   isOnline: boolean;
   readOnly: string | null;
   looks: number;
+  preferences: Preferences;
 }
 
 export const NO_PROBLEMS: Problems = { answers: {}, outlines: { CT: [], SPECT: [] } };
@@ -70,6 +71,7 @@ export function initialState(document: CaseDocument, outlines: OutlineState): De
     isOnline: true,
     readOnly: READ_ONLY[state] ?? null,
     looks: 0,
+    preferences,
   };
 }
 

@@ -4,58 +4,12 @@ import { Modal } from "../ui/modal.tsx";
 import { useStore } from "../ui/store.ts";
 import type { Desk } from "./desk.ts";
 import { problemText } from "./form.tsx";
-import { assignKeys, type Scope } from "./keymap.ts";
+import { Keys } from "./keys_dialog.tsx";
 import { mergeDrafts, type Side } from "./merge.ts";
 import { faultText } from "./outline_panel.tsx";
 import { answerText, visibleQuestions } from "./questions.ts";
 
-const SCOPE_TITLES: [Scope, string][] = [
-  ["desk", "Desk"],
-  ["form", "Form"],
-  ["pane", "Active pane"],
-  ["outline", "Outline and shift mode"],
-];
-const ARROWS: Record<string, string> = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
-/** `Ctrl+z` as printed on a keyboard. */
-const keyLabel = (key: string): string => {
-  const parts = key.length === 1 ? [key] : key.split("+");
-  return parts.map((part) => (part.length === 1 ? part.toUpperCase() : (ARROWS[part] ?? part))).join("+");
-};
 const SLOTS: Slot[] = ["CT", "SPECT"];
-
-function Help({ desk, onClose }: { desk: Desk; onClose: () => void }) {
-  const table = assignKeys(desk.case.preferences.keys);
-  return (
-    <Modal title="Keys" onClose={onClose}>
-      <div class="keys">
-        {SCOPE_TITLES.map(([scope, title]) => (
-          <section key={scope}>
-            <h3>{title}</h3>
-            <table>
-              <tbody>
-                {table
-                  .filter((row) => row.scope === scope)
-                  .map((row) => (
-                    <tr key={row.command}>
-                      <th scope="row">
-                        {row.keys.map((key) => (
-                          <kbd key={key}>{keyLabel(key)}</kbd>
-                        ))}
-                      </th>
-                      <td>{row.label}</td>
-                    </tr>
-                  ))}
-              </tbody>
-            </table>
-          </section>
-        ))}
-      </div>
-      <button type="button" class="button" onClick={onClose}>
-        Close
-      </button>
-    </Modal>
-  );
-}
 
 function Summary({ desk, onClose }: { desk: Desk; onClose: () => void }) {
   const { answers, outlines, problems } = useStore(desk.store);
@@ -223,7 +177,7 @@ function Replace({ desk, onClose }: { desk: Desk; onClose: () => void }) {
 export function Dialogs({ desk }: { desk: Desk }) {
   const { dialog } = useStore(desk.store);
   const close = (): void => desk.store.set({ dialog: null });
-  if (dialog === "help") return <Help desk={desk} onClose={close} />;
+  if (dialog === "help") return <Keys desk={desk} onClose={close} />;
   if (dialog === "summary") return <Summary desk={desk} onClose={close} />;
   if (dialog === "replace") return <Replace desk={desk} onClose={close} />;
   return dialog === "conflict" ? <Conflict desk={desk} /> : null;

@@ -35,11 +35,11 @@ function isElsewhere(desk: Desk, event: KeyboardEvent): boolean {
 
 /** Connects the keyboard to the commands; returns the way to disconnect. */
 export function attachKeyboard(desk: Desk): () => void {
-  const table = assignKeys(desk.case.preferences.keys);
   const abort = new AbortController();
   const onKey = (event: KeyboardEvent): void => {
     if (isElsewhere(desk, event)) return;
-    const command = commandOf(event, scopesFor(desk, event.target), table, desk.case.preferences.single_keys);
+    const { keys, single_keys } = desk.state.preferences;
+    const command = commandOf(event, scopesFor(desk, event.target), assignKeys(keys), single_keys);
     const run = command === null ? undefined : COMMANDS[command];
     if (run === undefined || (isTextField(event.target) && !IN_TEXT.has(command ?? ""))) return;
     event.preventDefault();

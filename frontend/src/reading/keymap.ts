@@ -108,22 +108,52 @@ export interface KeyPress {
   altKey: boolean;
 }
 
+const ARROWS: Record<string, string> = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+
 const isSingle = (key: string): boolean => key.length === 1 || key === "Space";
 
 /** Name of a press. Shift is named only with letters and with named keys: `?` and `<` already say it. */
 export function pressName({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress): string {
   const plain = key === " " ? "Space" : key.length === 1 ? key.toLowerCase() : key;
   const isLetter = /^\p{L}$/u.test(plain);
+  // AltGr, which types [ and ] on most keyboards of Europe, comes as Ctrl and Alt held together
+  if (ctrlKey && altKey && plain.length === 1 && !isLetter) return plain;
   const shift = shiftKey && (isLetter || plain.length > 1) ? "Shift+" : "";
   return `${ctrlKey || metaKey ? "Ctrl+" : ""}${shift}${altKey ? "Alt+" : ""}${plain}`;
 }
 
-/** The table with the user's own keys; a key given to two commands of one scope is refused: the default stays. */
+/** The table with the user's own keys, `""` for none; a key given to two commands of one scope is refused: the default stays. */
 export function assignKeys(own: Record<string, string>, table: readonly Shortcut[] = SHORTCUTS): Shortcut[] {
-  const wished = table.map((row) =>
-    own[row.command] ? { ...row, keys: [own[row.command] as string] } : row,
-  );
+  const wished = table.map((row) => {
+    const key = own[row.command];
+    return key === undefined ? row : { ...row, keys: key === "" ? [] : [key] };
+  });
   return duplicates(wished).length === 0 ? wished : [...table];
+}
+
+/** Outline keys take precedence while drawing; all others are live at the same time. */
+const areTogether = (a: Scope, b: Scope): boolean => (a === "outline") === (b === "outline");
+
+/** The user's keys with one command re-assigned, or the sentence why not. */
+export function reassign(
+  own: Record<string, string>,
+  command: string,
+  key: string,
+): { own: Record<string, string> } | { refusal: string } {
+  const row = SHORTCUTS.find((candidate) => candidate.command === command);
+  if (row === undefined) return { refusal: "There is no such command." };
+  const { [command]: _, ...rest } = own;
+  const wished = row.keys.includes(key) ? rest : { ...rest, [command]: key };
+  const other = assignKeys(own).find(
+    (taken) => areTogether(taken.scope, row.scope) && taken.command !== command && taken.keys.includes(key),
+  );
+  return other === undefined ? { own: wished } : { refusal: `This key already means “${other.label}”.` };
+}
+
+/** `Ctrl+z` as printed on a keyboard. */
+export function keyLabel(key: string): string {
+  const parts = key.length === 1 ? [key] : key.split("+");
+  return parts.map((part) => (part.length === 1 ? part.toUpperCase() : (ARROWS[part] ?? part))).join("+");
 }
 
 /** Keys that two commands of the same scope would share. */

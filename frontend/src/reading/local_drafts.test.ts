@@ -32,6 +32,14 @@ describe("local copies", () => {
     await drafts.remove("a");
     expect(await drafts.get("a", 0)).toBeNull();
   });
+  it("are counted while they wait", async () => {
+    expect(await drafts.count()).toBe(0);
+    await drafts.put(draftKey("ada", "K7"), copy, 0);
+    await drafts.put(draftKey("ada", "K8"), copy, 0);
+    expect(await drafts.count()).toBe(2);
+    await drafts.remove(draftKey("ada", "K7"));
+    expect(await drafts.count()).toBe(1);
+  });
   it("are forgotten after fourteen days", async () => {
     await drafts.put("a", copy, 0);
     expect(await drafts.get("a", 14 * DAY)).not.toBeNull();

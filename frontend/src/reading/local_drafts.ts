@@ -25,6 +25,8 @@ export interface LocalDrafts {
   get: (key: string, now: number) => Promise<LocalCopy | null>;
   put: (key: string, copy: LocalCopy, now: number) => Promise<void>;
   remove: (key: string) => Promise<void>;
+  /** How many drafts wait in this browser, whoever wrote them. */
+  count: () => Promise<number>;
 }
 
 export const draftKey = (owner: string, code: string): string => `${owner}:${code}`;
@@ -56,5 +58,6 @@ export function openLocalDrafts(factory: IDBFactory): LocalDrafts {
       await withStore("readwrite", (store) => store.put({ ...copy, kept_at: now }, key));
     },
     remove,
+    count: () => withStore("readonly", (store) => store.count()),
   };
 }

@@ -91,6 +91,7 @@ export function OutlinePanel({ desk }: { desk: Desk }) {
   if (desk.case.task !== "outline") return null;
   const isOutline = mode.kind === "outline";
   const refusal = desk.outlining.copyRefusal();
+  const isClosed = readOnly !== null;
   return (
     <section class="outlines" aria-label="Outlines">
       <ul>
@@ -103,7 +104,7 @@ export function OutlinePanel({ desk }: { desk: Desk }) {
           desk={desk}
           command="outline-mode"
           label={mode.kind === "view" ? "Start outlining" : "Leave the mode"}
-          disabled={readOnly !== null}
+          disabled={isClosed}
         />
         <Action
           desk={desk}
@@ -120,12 +121,18 @@ export function OutlinePanel({ desk }: { desk: Desk }) {
           pressed={isOutline && mode.tool === "points"}
         />
         <Action desk={desk} command="close" label="Close" disabled={!isOutline || mode.open.length < 3} />
-        <Action desk={desk} command="undo" label="Undo" disabled={outlines.past.length === 0} />
-        <Action desk={desk} command="redo" label="Redo" disabled={outlines.future.length === 0} />
-        <Action desk={desk} command="copy" label="Copy across" disabled={refusal !== null} />
-        <Action desk={desk} command="shift-mode" label="Shift" pressed={mode.kind === "shift"} />
+        <Action desk={desk} command="undo" label="Undo" disabled={isClosed || outlines.past.length === 0} />
+        <Action desk={desk} command="redo" label="Redo" disabled={isClosed || outlines.future.length === 0} />
+        <Action desk={desk} command="copy" label="Copy across" disabled={isClosed || refusal !== null} />
+        <Action
+          desk={desk}
+          command="shift-mode"
+          label="Shift"
+          disabled={isClosed}
+          pressed={mode.kind === "shift"}
+        />
         <Action desk={desk} command="ghost" label="Ghost" pressed={ghost} />
-        <Action desk={desk} command="outline-delete" label="Delete" />
+        <Action desk={desk} command="outline-delete" label="Delete" disabled={isClosed} />
       </div>
       {mode.kind === "shift" ? (
         <div class="group wrap" role="group" aria-label="Shift the outline">

@@ -4,6 +4,7 @@ import {
   copyRefusal,
   copyTarget,
   freehandOutline,
+  middleOf,
   moveToSlice,
   moveVertex,
   pointsOutline,
@@ -12,12 +13,13 @@ import {
 } from "../roi/editing.ts";
 import { type BoundImage, projectToPlane } from "../roi/geometry.ts";
 import { commit, redo, redoSlot, undo, undoSlot } from "../roi/outline_store.ts";
-import { along } from "../roi/vec.ts";
+import { along, distance } from "../roi/vec.ts";
 import { pixelsPerMm } from "../viewer/affine.ts";
 import type { Scene, SceneOutline } from "../viewer/overlay.ts";
 import type { Pane, PaneId } from "../viewer/pane.ts";
 import { attachPointer, type PointerTaker } from "../viewer/pointer.ts";
 import type { Viewer } from "../viewer/viewer.ts";
+import { dressOverlay } from "./commands.ts";
 import type { Desk } from "./desk.ts";
 import type { Mode } from "./desk_state.ts";
 
@@ -25,6 +27,8 @@ const PANE_OF: Record<Slot, PaneId> = { CT: "ct", SPECT: "spect" };
 const GRAB_PX = 8;
 const LEAST_PX_PER_PIXEL = 3;
 const LARGEST_MM_PER_PX = 0.35;
+const PLAIN = { closed: true, ghost: false, faulty: false, handles: false, selected: null };
+const CANNOT_CHANGE = "This read cannot change.";
 const other = (slot: Slot): Slot => (slot === "CT" ? "SPECT" : "CT");
 
 type OutlineMode = Extract<Mode, { kind: "outline" }>;
@@ -80,7 +84,7 @@ export class Outlining {
     if (this.#desk.case.task !== "outline") return this.#desk.say("This case is read, not outlined.");
     const slot = this.slotOf(this.#desk.activePane);
     if (slot === null) return this.#desk.say("Outlines are drawn on the CT axial or the SPECT axial pane.");
-    if (!this.#desk.isEditable) return this.#desk.say("This read cannot change.");
+    if (this.isClosed()) return;
     this.enter(slot, "freehand");
   }
 
@@ -118,8 +122,15 @@ export class Outlining {
     if (this.mode.kind === "outline") this.#setMode({ ...this.mode, ...change });
   }
 
+  /** Says so and answers true where nothing may be drawn any more. */
+  isClosed(): boolean {
+    if (!this.#desk.isEditable) this.#desk.say(CANNOT_CHANGE);
+    return !this.#desk.isEditable;
+  }
+
   /** One undoable step, saved at once when an outline appears or goes. */
   commit(slot: Slot, outline: Outline | null, kind: string): void {
+    if (this.isClosed()) return;
     const { outlines } = this.#desk.state;
     const isNew = (outlines.present[slot] === null) !== (outline === null);
     this.#desk.store.set({ outlines: commit(outlines, slot, outline) });
@@ -166,6 +177,7 @@ export class Outlining {
 
   /** Copies to the other modality and starts shift mode there; an existing outline is asked about once. */
   copy(isConfirmed = false): void {
+    if (this.isClosed()) return;
     const refusal = this.copyRefusal();
     if (refusal !== null) return this.#desk.say(refusal);
     const slot = this.#slotInHand() as Slot;
@@ -185,6 +197,7 @@ export class Outlining {
   }
 
   startShift(slot: Slot | null = this.#slotInHand()): void {
+    if (this.isClosed()) return;
     if (slot === null || this.#desk.state.outlines.present[slot] === null) {
       return this.#desk.say("There is no outline to shift.");
     }
@@ -234,7 +247,8 @@ export class Outlining {
     const image = this.imageOn(slot);
     if (pane === null || image === null) return;
     const least = Math.max(1 / LARGEST_MM_PER_PX, LEAST_PX_PER_PIXEL / Math.min(...image.spacing_mm));
-    const centre = this.outlineHere(slot)?.vertices[0] ?? this.#desk.case.lesion.world;
+    const outline = this.outlineHere(slot);
+    const centre = outline === null ? this.#desk.case.lesion.world : middleOf(outline);
     pane.closeUp(projectToPlane(image, centre), least);
   }
 
@@ -263,6 +277,8 @@ export class Outlining {
       down: (pane, world) => this.#down(pane, world),
       move: (_, world, event) => this.#move(world, (event.buttons & 1) === 1),
       up: (pane, world) => this.#up(pane, world),
+      cancel: (pane) => this.#up(pane, null),
+      dressOverlay: (change) => dressOverlay(this.#desk, change),
       click: (pane, world) => this.#click(pane, world),
     };
   }
@@ -297,7 +313,8 @@ export class Outlining {
     this.redraw();
   }
 
-  #up(pane: Pane, world: Vec3): void {
+  /** `world` is null where the pointer was taken away: what was drawn is kept, no place is added. */
+  #up(pane: Pane, world: Vec3 | null): void {
     if (this.mode.kind !== "outline" || pane.affine === null) return;
     const { slot, tool, open } = this.mode;
     const [grabbed, stroke, image] = [this.#grabbed, this.#stroke, this.imageOn(slot)];
@@ -305,9 +322,9 @@ export class Outlining {
     if (image === null || pane.isPending) return this.redraw();
     if (grabbed !== null) return this.#dropVertex(grabbed);
     if (tool === "points") {
-      const first = open[0];
+      if (world === null) return this.redraw();
       const reach = GRAB_PX / pixelsPerMm(pane.affine);
-      const closes = first !== undefined && open.length >= 3 && Math.hypot(...minus(first, world)) <= reach;
+      const closes = open[0] !== undefined && open.length >= 3 && distance(open[0], world) <= reach;
       return closes ? this.closePoints() : this.addPoint(world);
     }
     const outline = freehandOutline(image, stroke);
@@ -354,7 +371,7 @@ export class Outlining {
     const drawn: SceneOutline[] = [];
     const mode = this.mode;
     const isMine = mode.kind === "outline" && mode.slot === slot;
-    const plain = { slot, closed: true, ghost: false, faulty: false, handles: false, selected: null };
+    const plain = { ...PLAIN, slot };
     const outline = this.#grabbed?.slot === slot ? this.#grabbed.outline : this.outlineHere(slot);
     const isReplaced = isMine && (mode.open.length > 0 || this.#stroke.length > 0);
     if (outline !== null) {
@@ -378,18 +395,6 @@ export class Outlining {
     const reach = (this.#desk.pane(PANE_OF[other(slot)])?.source?.step_mm ?? 0) / 2 + 1e-6;
     if (!this.#desk.state.ghost || outline === null || !this.#desk.case.copy.ok) return [];
     if (away == null || Math.abs(away) > reach) return [];
-    return [
-      {
-        vertices: outline.vertices,
-        slot: other(slot),
-        closed: true,
-        ghost: true,
-        faulty: false,
-        handles: false,
-        selected: null,
-      },
-    ];
+    return [{ ...PLAIN, vertices: outline.vertices, slot: other(slot), ghost: true }];
   }
 }
-
-const minus = (a: Vec3, b: Vec3): Vec3 => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];

@@ -4,6 +4,7 @@ import { readCaseDocument } from "../api/validate.ts";
 import { hasWebGl2 } from "../viewer/engine.ts";
 import { App } from "./app.tsx";
 import { Desk, type DeskPorts } from "./desk.ts";
+import { errorFacts } from "./error_facts.ts";
 import { openLocalDrafts } from "./local_drafts.ts";
 
 let current: Desk | null = null;
@@ -73,8 +74,10 @@ function listen(): void {
     current?.autosave.saveNow();
     void current?.timing.flush(true);
   });
-  const oops = (): void =>
+  const oops = (event: ErrorEvent | PromiseRejectionEvent): void => {
+    current?.timing.record("script_error", errorFacts(event));
     current?.store.set({ alert: "Something went wrong on this page; your work is kept." });
+  };
   window.addEventListener("error", oops);
   window.addEventListener("unhandledrejection", oops);
   window.setInterval(() => current?.timing.tick(), 1000);

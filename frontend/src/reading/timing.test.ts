@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { Timing, type TimingEvent } from "./timing.ts";
+import type { TimingEvent } from "../api/types.ts";
+import { Timing } from "./timing.ts";
 
 interface Batch {
   page_load: string;
@@ -8,19 +9,26 @@ interface Batch {
 let now = 0;
 let status = 204;
 let batches: Batch[] = [];
+let accepted: Batch[] = [];
+let sent: RequestInit[] = [];
 let timing: Timing;
 
 beforeEach(() => {
   now = 1000;
   status = 204;
   batches = [];
+  accepted = [];
+  sent = [];
   timing = new Timing(
     {
       now: () => now,
       uuid: () => "page",
       fetch: async (_, init) => {
         if (status === 0) throw new TypeError("network");
-        batches.push(JSON.parse(String(init.body)) as Batch);
+        const batch = JSON.parse(String(init.body)) as Batch;
+        batches.push(batch);
+        sent.push(init);
+        if (status < 300) accepted.push(batch);
         return new Response(null, { status });
       },
     },
@@ -96,5 +104,61 @@ describe("attention", () => {
     timing.scrolled("ct");
     await timing.flush();
     expect(batches[0]?.events.map(({ detail }) => detail)).toEqual([{ ct: 7, spect: 1 }, { ct: 1 }]);
+  });
+});
+
+describe("leaving the page", () => {
+  it("sends what waits with keepalive, scrolling included", async () => {
+    timing.scrolled("ct");
+    timing.record("hidden");
+    await timing.flush(true);
+    expect(kinds()).toEqual(["hidden", "scroll"]);
+    expect(sent[0]).toMatchObject({ method: "POST", keepalive: true, credentials: "same-origin" });
+  });
+  it("carries the token and the page's own name", async () => {
+    timing.record("visible");
+    await timing.flush();
+    expect(new Headers(sent[0]?.headers).get("X-CSRFToken")).toBe("token");
+    expect(batches[0]?.page_load).toBe("page");
+  });
+});
+
+describe("numbers and times", () => {
+  it("never run backwards, and no number is missing, over any mix of failures", async () => {
+    for (let k = 0; k < 40; k += 1) {
+      now += (k * 7919) % 3000;
+      timing.record("window");
+      status = [204, 0, 503, 204][k % 4] as number;
+      await timing.flush();
+    }
+    status = 204;
+    await timing.flush();
+    // the server keeps each number once: what it took before a lost answer comes again and adds nothing
+    const taken = new Map(
+      accepted.flatMap(({ events }) => events.map(({ seq, t_ms }) => [seq, t_ms] as const)),
+    );
+    expect([...taken.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, k) => k));
+    const times = [...taken.entries()].sort(([a], [b]) => a - b).map(([, t]) => t);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
+  it("an idle spell is told once and only an input ends it", async () => {
+    now += 60_000;
+    timing.tick();
+    now += 60_000;
+    timing.tick();
+    timing.record("window");
+    timing.input();
+    timing.input();
+    await timing.flush();
+    expect(kinds()).toEqual(["idle", "window", "first_input", "active"]);
+  });
+  it("idle begins a minute after the last input, not after the first", async () => {
+    timing.input();
+    now += 40_000;
+    timing.input();
+    now += 59_999;
+    timing.tick();
+    await timing.flush();
+    expect(kinds()).toEqual(["first_input"]);
   });
 });

@@ -1,10 +1,5 @@
-/** What happened when, append-only; the server alone derives times from it. */
-export interface TimingEvent {
-  seq: number;
-  t_ms: number;
-  kind: string;
-  detail: Record<string, string | number | boolean>;
-}
+import type { TimingEvent } from "../api/types.ts";
+
 export interface TimingPorts {
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   now: () => number;

@@ -3,7 +3,7 @@ import { useStore } from "../ui/store.ts";
 import { centreOf, type Look, widthOf, windowRange } from "../viewer/look.ts";
 import type { Pane, PaneId } from "../viewer/pane.ts";
 import type { Tool } from "../viewer/pointer.ts";
-import { applyPreset, COMMANDS } from "./commands.ts";
+import { applyPreset, COMMANDS, dressOverlay } from "./commands.ts";
 import type { Desk } from "./desk.ts";
 
 const TOOLS: [Tool, string][] = [
@@ -96,7 +96,7 @@ function Presets({ desk, pane }: { desk: Desk; pane: Pane }) {
   );
 }
 
-function WindowFields({ pane }: { pane: Pane }) {
+function WindowFields({ desk, pane }: { desk: Desk; pane: Pane }) {
   const { look } = pane;
   if (pane.id.startsWith("fused")) {
     return (
@@ -104,12 +104,12 @@ function WindowFields({ pane }: { pane: Pane }) {
         <NumberField
           label="Overlay to"
           value={look.overlay_upper}
-          onValue={(v) => pane.setLook({ overlay_upper: Math.max(1e-3, v) })}
+          onValue={(v) => dressOverlay(desk, () => ({ overlay_upper: Math.max(1e-3, v) }))}
         />
         <NumberField
           label="Threshold %"
           value={look.threshold * 100}
-          onValue={(v) => pane.setLook({ threshold: Math.min(0.5, Math.max(0, v / 100)) })}
+          onValue={(v) => dressOverlay(desk, () => ({ threshold: Math.min(0.5, Math.max(0, v / 100)) }))}
         />
       </div>
     );
@@ -261,7 +261,7 @@ export function Toolbar({ desk }: { desk: Desk }) {
       {pane === null ? null : (
         <>
           <Presets desk={desk} pane={pane} />
-          <WindowFields pane={pane} />
+          <WindowFields desk={desk} pane={pane} />
           <LookButtons desk={desk} pane={pane} />
         </>
       )}

@@ -95,7 +95,7 @@ describe("the target slice on a tie", () => {
   });
 });
 
-describe("copying is refused", () => {
+describe("V8: copying is refused", () => {
   it.each([
     ["without a common frame of reference", [image(0, { frame_of_reference_uid: "2.25.8" })]],
     ["between planes that are not parallel", [image(0, { column_cosines: [0, 0.985, 0.174] })]],

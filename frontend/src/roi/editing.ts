@@ -38,6 +38,13 @@ export const moveVertex = (outline: Outline, index: number, to: Vec3): Outline =
     outline.vertices.map((vertex, k) => (k === index ? to : vertex)),
   );
 
+/** Middle of the vertices: where a view of the outline is centred. */
+export const middleOf = ({ vertices }: Outline): Vec3 =>
+  scale(
+    vertices.reduce((sum, vertex) => add(sum, vertex)),
+    1 / vertices.length,
+  );
+
 /** A new vertex half-way between the given one and its successor. */
 export function insertVertex(outline: Outline, index: number): Outline {
   const { vertices } = outline;

@@ -1,35 +1,21 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Outline, Vec3 } from "../api/types.ts";
 import {
   type BoundImage,
   cleanVertices,
   crossingEdges,
-  type ImageGeometry,
   insideEvenOdd,
   maskPixels,
   outlineProblems,
   pixelToWorld,
   planeDistance,
   projectToPlane,
-  type RowColumn,
   simplify,
   strokeToVertices,
   vertexProblems,
   worldToPixel,
 } from "./geometry.ts";
-
-interface GoldenCase {
-  name: string;
-  image: ImageGeometry;
-  vertices: Vec3[];
-  row_column: RowColumn[];
-  mask_pixels: RowColumn[];
-  problems: string[];
-}
-const golden = JSON.parse(
-  readFileSync(new URL("../../../tests/golden/outline_geometry.json", import.meta.url), "utf-8"),
-) as { cases: GoldenCase[] };
+import { golden } from "./golden_fixture.ts";
 
 const CT: BoundImage = {
   rows: 256,

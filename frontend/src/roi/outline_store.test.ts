@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { Outline } from "../api/types.ts";
-import { commit, HISTORY_STEPS, openStore, redo, redoSlot, undo, undoSlot } from "./outline_store.ts";
+import {
+  commit,
+  HISTORY_STEPS,
+  openStore,
+  redo,
+  redoSlot,
+  remember,
+  replaceAll,
+  undo,
+  undoSlot,
+} from "./outline_store.ts";
 
 const outline = (x: number): Outline => ({
   vertices: [
@@ -57,5 +67,66 @@ describe("the outline store", () => {
     for (let k = 0; k < HISTORY_STEPS + 50; k += 1) state = commit(state, "CT", outline(k));
     for (let k = 0; k < 200; k += 1) state = undo(state);
     expect(state.present.CT).toEqual(outline(HISTORY_STEPS + 49 - 200));
+  });
+});
+
+describe("the versions that the server keeps", () => {
+  const versions = [
+    { CT: null, SPECT: null },
+    { CT: null, SPECT: outline(1) },
+    { CT: outline(2), SPECT: outline(1) },
+  ];
+  const opened = { CT: outline(2), SPECT: outline(1) };
+
+  it("are undone after a reload, one change at a time, newest first", () => {
+    const state = remember(openStore(opened), opened, versions);
+    expect(undoSlot(state)).toBe("CT");
+    expect(undo(state).present).toEqual({ CT: null, SPECT: outline(1) });
+    expect(undo(undo(state)).present).toEqual({ CT: null, SPECT: null });
+    expect(undo(undo(undo(state)))).toEqual(undo(undo(state)));
+  });
+  it("come before the steps made since the case was opened", () => {
+    const drawn = commit(openStore(opened), "SPECT", outline(3));
+    const state = remember(drawn, opened, versions);
+    expect(state.present.SPECT).toEqual(outline(3));
+    expect(undo(state).present).toEqual(opened);
+    expect(undo(undo(state)).present.CT).toBeNull();
+  });
+  it("are redone as they were undone", () => {
+    const state = remember(openStore(opened), opened, versions);
+    expect(redo(redo(undo(undo(state)))).present).toEqual(opened);
+  });
+  it("count as revisions, so that a copy names another revision than before the reload", () => {
+    const state = remember(openStore(opened), opened, versions);
+    expect(state.revision).toEqual({ CT: 1, SPECT: 1 });
+  });
+  it("that are newer than the opened draft are left out", () => {
+    const older = { CT: null, SPECT: outline(1) };
+    const state = remember(openStore(older), older, versions);
+    expect(state.past).toHaveLength(1);
+    expect(undo(state).present).toEqual({ CT: null, SPECT: null });
+  });
+  it("of another draft change nothing", () => {
+    const state = openStore({ CT: outline(9), SPECT: null });
+    expect(remember(state, state.present, versions)).toBe(state);
+    expect(remember(state, state.present, [])).toBe(state);
+  });
+  it("never fill the history beyond its length", () => {
+    const many = Array.from({ length: HISTORY_STEPS + 50 }, (_, k) => ({ CT: outline(k), SPECT: null }));
+    const last = many.at(-1) ?? { CT: null, SPECT: null };
+    expect(remember(openStore(last), last, many).past).toHaveLength(HISTORY_STEPS);
+  });
+});
+
+describe("another draft in place of this one", () => {
+  it("is one step for each outline that differs, and can be undone", () => {
+    const mine = openStore({ CT: outline(1), SPECT: outline(2) });
+    const taken = replaceAll(mine, { CT: outline(5), SPECT: outline(2) });
+    expect(taken.past).toHaveLength(1);
+    expect(undo(taken).present).toEqual(mine.present);
+  });
+  it("is nothing if it is the same", () => {
+    const mine = openStore({ CT: outline(1), SPECT: null });
+    expect(replaceAll(mine, { CT: outline(1), SPECT: null })).toBe(mine);
   });
 });

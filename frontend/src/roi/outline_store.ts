@@ -54,6 +54,31 @@ export function redo(state: OutlineState): OutlineState {
   };
 }
 
+const SLOTS: Slot[] = ["CT", "SPECT"];
+const isSame = (a: Outline | null, b: Outline | null): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** Another draft takes the place of this one, as steps that can be undone. */
+export const replaceAll = (state: OutlineState, next: Outlines): OutlineState =>
+  SLOTS.filter((slot) => !isSame(state.present[slot], next[slot])).reduce(
+    (changed, slot) => commit(changed, slot, next[slot]),
+    state,
+  );
+
+/** Puts the versions that led to the opened draft, oldest first, before the steps made since. */
+export function remember(state: OutlineState, opened: Outlines, versions: readonly Outlines[]): OutlineState {
+  const known = versions.findLastIndex((version) =>
+    SLOTS.every((slot) => isSame(version[slot], opened[slot])),
+  );
+  const [first, ...rest] = versions.slice(0, known + 1);
+  if (first === undefined) return state;
+  const { past, revision } = rest.reduce(replaceAll, openStore(first));
+  return {
+    ...state,
+    past: [...past, ...state.past].slice(-HISTORY_STEPS),
+    revision: { CT: revision.CT + state.revision.CT, SPECT: revision.SPECT + state.revision.SPECT },
+  };
+}
+
 /** The slot the next undo (or redo) touches, to show its pane. */
 export const undoSlot = (state: OutlineState): Slot | null => state.past.at(-1)?.slot ?? null;
 export const redoSlot = (state: OutlineState): Slot | null => state.future.at(-1)?.slot ?? null;

@@ -1,6 +1,6 @@
 import { cache, Enums, imageLoader } from "@cornerstonejs/core";
 import type { SeriesDocument } from "../api/types.ts";
-import { imageIdOf } from "./metadata.ts";
+import { imageIdOf } from "./answers.ts";
 import { bufferType } from "./pixel_type.ts";
 
 /** Three tries, with these pauses before each. */

@@ -93,6 +93,7 @@ describe("a saved look", () => {
     ["a centre with two coordinates", { centre: [1, 2] }],
     ["a centre that is not finite", { centre: [1, 2, Number.NaN] }],
     ["an unknown field", { colour: "red" }],
+    ["a field that every object inherits", JSON.parse('{"__proto__": {"zoom": 9}}')],
   ])("of %s changes nothing", (_, saved) => {
     expect(restoreLook(look, saved)).toEqual(look);
   });
@@ -116,5 +117,99 @@ describe("the pixel type of a series", () => {
   });
   it("of signed counts is signed", () => {
     expect(bufferType(spectWith({ pixel: { ...spect.pixel, signed: true } }))).toBe("Int16Array");
+  });
+});
+
+describe("the pixel type by hand", () => {
+  const typed = (
+    bits: number,
+    signed: boolean,
+    slope: number,
+    intercept: number,
+    role: "CT" | "SPECT" = "SPECT",
+  ) =>
+    bufferType({
+      ...spect,
+      role,
+      pixel: { ...spect.pixel, bits_stored: bits, signed },
+      rescale: { slope, intercept, unit: "CNTS" },
+    });
+  it.each([
+    // stored 0…65535
+    [16, false, 1, 0, "Uint16Array"],
+    [16, false, 1, 1, "Float32Array"],
+    [16, false, 1, -1, "Float32Array"],
+    [16, false, 2, 0, "Float32Array"],
+    // stored 0…32767
+    [15, false, 2, 0, "Uint16Array"],
+    [15, false, 1, -1, "Int16Array"],
+    [15, false, 1, -32768, "Int16Array"],
+    [15, false, 1, -32769, "Float32Array"],
+    // stored −32768…32767
+    [16, true, 1, 0, "Int16Array"],
+    [16, true, 1, 1, "Float32Array"],
+    [16, true, 1, 32768, "Uint16Array"],
+    // stored 0…255
+    [8, false, 100, 0, "Uint16Array"],
+    [8, false, 257, 0, "Uint16Array"],
+    [8, false, 258, 0, "Float32Array"],
+    [8, false, 0.1, 0, "Float32Array"],
+  ] as [number, boolean, number, number, string][])(
+    "%i bits, signed %s, slope %f, intercept %f: %s",
+    (bits, signed, slope, intercept, type) => {
+      expect(typed(bits, signed, slope, intercept)).toBe(type);
+    },
+  );
+  it("is that of Hounsfield units for every CT with slope one", () => {
+    expect(typed(16, false, 1, -1024, "CT")).toBe("Int16Array");
+    expect(typed(12, false, 1, -8192, "CT")).toBe("Int16Array");
+  });
+});
+
+describe("windows at any number", () => {
+  const wild = [
+    Number.NaN,
+    Number.NEGATIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+    -1e308,
+    -5000,
+    -1024,
+    0,
+    0.5,
+    1,
+    4095,
+    4096,
+    1e308,
+  ];
+  it.each(wild)("stay within their bounds for centre %f and every width", (centre) => {
+    for (const width of wild) {
+      const { lower, upper } = windowRange(centre, width);
+      expect(upper - lower).toBeGreaterThanOrEqual(1 - 1e-9);
+      expect(upper - lower).toBeLessThanOrEqual(4095 + 1e-9);
+      expect((upper + lower) / 2).toBeGreaterThanOrEqual(-1024);
+      expect((upper + lower) / 2).toBeLessThanOrEqual(3071);
+    }
+  });
+  it("wider and narrower by keys never leave them, however often", () => {
+    for (const factor of [0.9, 1.1]) {
+      let current = look;
+      for (let k = 0; k < 200; k += 1) current = { ...current, ...scaleWidth(current, factor) };
+      expect(widthOf(current)).toBeCloseTo(factor < 1 ? 1 : 4095, 6);
+      expect(centreOf(current)).toBeCloseTo(450, 6);
+    }
+  });
+  it("moving the centre keeps the width", () => {
+    let current = look;
+    for (let k = 0; k < 200; k += 1) current = { ...current, ...moveCentre(current, 25) };
+    expect([centreOf(current), widthOf(current)]).toEqual([3071, 1500]);
+  });
+  it("opacity goes through the eleven tenths exactly", () => {
+    let current: Look = { ...look, opacity: 0 };
+    const seen = [0];
+    for (let k = 0; k < 10; k += 1) {
+      current = { ...current, ...changeOpacity(current, 0.1) };
+      seen.push(current.opacity);
+    }
+    expect(seen).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
   });
 });

@@ -50,6 +50,23 @@ export const moveCentre = (look: Look, by: number): Partial<Look> =>
 export const scaleUpper = (look: Look, factor: number): Partial<Look> => ({
   upper: Math.max(look.lower + 1e-3, look.upper * factor),
 });
+export const scaleOverlay = (look: Look, factor: number): Partial<Look> => ({
+  overlay_upper: Math.max(1e-3, look.overlay_upper * factor),
+});
+/** What a look says of the overlay, which is one thing in three panes. */
+export const overlayOf = ({
+  overlay,
+  overlay_upper,
+  overlay_map,
+  opacity,
+  threshold,
+}: Look): Partial<Look> => ({
+  overlay,
+  overlay_upper,
+  overlay_map,
+  opacity,
+  threshold,
+});
 export const changeOpacity = (look: Look, by: number): Partial<Look> => ({
   opacity: clamp(round1(look.opacity + by), 0, 1),
 });
@@ -87,7 +104,7 @@ const isFinitePart = (value: unknown): boolean => typeof value !== "number" || N
 export function restoreLook(protocol: Look, saved: unknown): Look {
   if (typeof saved !== "object" || saved === null) return protocol;
   const known = Object.entries(saved).filter(([key, value]) => {
-    if (!(key in protocol) || !isFinitePart(value)) return false;
+    if (!Object.hasOwn(protocol, key) || !isFinitePart(value)) return false;
     const own = protocol[key as keyof Look];
     return key === "centre"
       ? value === null || (Array.isArray(value) && value.length === 3 && value.every(Number.isFinite))

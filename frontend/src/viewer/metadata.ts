@@ -1,88 +1,16 @@
 import { metaData } from "@cornerstonejs/core";
 import { utilities } from "@cornerstonejs/metadata";
-import type { ImageDocument, SeriesDocument } from "../api/types.ts";
+import type { SeriesDocument } from "../api/types.ts";
+import { answererOf } from "./answers.ts";
 
 const PRIORITY = 10_000;
 
-type Entry = { series: SeriesDocument; image: ImageDocument };
-type Provider = (type: string, query: unknown) => object | undefined;
-
-export const imageIdOf = (image: ImageDocument): string => `wadors:${image.url}`;
-
-function imagePlane({ series, image }: Entry): object {
-  const cosines = series.orientation ?? [1, 0, 0, 0, 1, 0];
-  return {
-    // whole-body images share no space with anything: one frame of reference each
-    frameOfReferenceUID: series.frame_of_reference_uid ?? `${image.sop_instance_uid}.${image.frame}`,
-    rows: series.pixel.rows,
-    columns: series.pixel.columns,
-    imageOrientationPatient: cosines,
-    rowCosines: cosines.slice(0, 3),
-    columnCosines: cosines.slice(3, 6),
-    imagePositionPatient: image.position ?? [0, 0, 0],
-    sliceThickness: series.slice_thickness_mm ?? series.slice_spacing_mm ?? 1,
-    pixelSpacing: series.spacing_mm,
-    rowPixelSpacing: series.spacing_mm[0],
-    columnPixelSpacing: series.spacing_mm[1],
-    usingDefaultValues: false,
-  };
-}
-
-function imagePixel({ series: { pixel } }: Entry): object {
-  return {
-    samplesPerPixel: pixel.samples,
-    photometricInterpretation: pixel.photometric,
-    rows: pixel.rows,
-    columns: pixel.columns,
-    bitsAllocated: pixel.bits_allocated,
-    bitsStored: pixel.bits_stored,
-    highBit: pixel.high_bit,
-    pixelRepresentation: pixel.signed ? 1 : 0,
-  };
-}
-
-function voiLut({ series }: Entry): object {
-  const preset = series.presets[0];
-  if (preset === undefined) return {};
-  return {
-    windowCenter: [(preset.lower + preset.upper) / 2],
-    windowWidth: [preset.upper - preset.lower],
-  };
-}
-
-const ANSWERS: Record<string, (entry: Entry) => object> = {
-  imagePlaneModule: imagePlane,
-  imagePixelModule: imagePixel,
-  voiLutModule: voiLut,
-  generalSeriesModule: ({ series }) => ({
-    modality: series.role === "CT" ? "CT" : "NM",
-    seriesInstanceUID: series.series_uid,
-    studyInstanceUID: series.study_uid,
-    seriesDescription: series.role,
-  }),
-  modalityLutModule: ({ series: { rescale } }) => ({
-    rescaleSlope: rescale.slope,
-    rescaleIntercept: rescale.intercept,
-    rescaleType: rescale.unit,
-  }),
-  sopCommonModule: ({ image }) => ({ sopInstanceUID: image.sop_instance_uid }),
-  transferSyntax: ({ series }) => ({ transferSyntaxUID: series.transfer_syntax_uid }),
-};
-
 /** Answers the toolkit's metadata questions from the case document alone; returns the way to forget the case. */
 export function provideMetadata(allSeries: readonly SeriesDocument[]): () => void {
-  const entries = new Map<string, Entry>();
-  for (const series of allSeries) {
-    for (const image of series.images) entries.set(imageIdOf(image), { series, image });
-  }
-  const provider: Provider = (type, imageId) => {
-    const entry = typeof imageId === "string" ? entries.get(imageId) : undefined;
-    return entry === undefined ? undefined : ANSWERS[type]?.(entry);
-  };
+  const provider = answererOf(allSeries);
   metaData.addProvider(provider, PRIORITY);
   return () => {
     metaData.removeProvider(provider);
-    entries.clear();
     // the toolkit's metadata cache outlives its image cache
     utilities.clearCacheData();
   };

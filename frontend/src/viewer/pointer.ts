@@ -1,5 +1,5 @@
 import type { Vec3 } from "../api/types.ts";
-import { moveCentre, scaleUpper, scaleWidth } from "./look.ts";
+import { type Look, moveCentre, scaleOverlay, scaleUpper, scaleWidth } from "./look.ts";
 import type { Pane } from "./pane.ts";
 
 /** What the left button does outside outline mode. */
@@ -12,7 +12,10 @@ export interface PointerTaker {
   down: (pane: Pane, world: Vec3, event: PointerEvent) => void;
   move: (pane: Pane, world: Vec3, event: PointerEvent) => void;
   up: (pane: Pane, world: Vec3, event: PointerEvent) => void;
+  /** The pointer was taken away: a scroll, a palm, a gesture of the system. */
+  cancel: (pane: Pane) => void;
   click: (pane: Pane, world: Vec3) => void;
+  dressOverlay: (change: (pane: Pane) => Partial<Look>) => void;
   activate: (pane: Pane) => void;
 }
 interface Drag {
@@ -33,13 +36,14 @@ const toolOf = (event: PointerEvent, chosen: Tool): Tool => {
   return event.button === 2 ? "zoom" : chosen;
 };
 
-function dragWindow(pane: Pane, dx: number, dy: number): void {
+function dragWindow(pane: Pane, taker: PointerTaker, dx: number, dy: number): void {
   const widen = 1 + dx / 200;
   if (pane.facts.role === "CT") {
     pane.setLook(scaleWidth(pane.look, widen));
     pane.setLook(moveCentre(pane.look, -dy * 2));
   } else if (pane.id.startsWith("fused")) {
-    pane.setLook({ overlay_upper: Math.max(1e-3, pane.look.overlay_upper * widen) });
+    const change = scaleOverlay(pane.look, widen);
+    taker.dressOverlay(() => change);
   } else {
     pane.setLook(scaleUpper(pane.look, widen));
   }
@@ -52,8 +56,8 @@ function dragScroll(pane: Pane, drag: Drag, dy: number): void {
   if (slices !== 0) pane.scroll(-slices);
 }
 
-function applyDrag(pane: Pane, drag: Drag, dx: number, dy: number): void {
-  if (drag.tool === "window") dragWindow(pane, dx, dy);
+function applyDrag(pane: Pane, taker: PointerTaker, drag: Drag, dx: number, dy: number): void {
+  if (drag.tool === "window") dragWindow(pane, taker, dx, dy);
   else if (drag.tool === "pan") pane.panBy(dx, dy);
   else if (drag.tool === "zoom") pane.zoomBy(Math.exp(-dy / 150));
   else dragScroll(pane, drag, dy);
@@ -110,7 +114,7 @@ export function attachPointer(pane: Pane, taker: PointerTaker): () => void {
     drag.moved = true;
     if (drag.taken) return taker.move(pane, worldAt(event), event);
     [drag.x, drag.y] = [event.clientX, event.clientY];
-    applyDrag(pane, drag, dx, dy);
+    applyDrag(pane, taker, drag, dx, dy);
   };
   const up = (event: PointerEvent): void => {
     if (drag === null || event.pointerId !== drag.pointer) return;
@@ -119,10 +123,17 @@ export function attachPointer(pane: Pane, taker: PointerTaker): () => void {
     if (ended.taken) taker.up(pane, worldAt(event), event);
     else if (!ended.moved && event.button === 0) taker.click(pane, worldAt(event));
   };
+  /** It says nothing of where it ended (often 0, 0), so no place of it is used and it clicks nothing. */
+  const cancel = (event: PointerEvent): void => {
+    if (drag === null || event.pointerId !== drag.pointer) return;
+    const { taken } = drag;
+    drag = null;
+    if (taken) taker.cancel(pane);
+  };
   root.addEventListener("pointerdown", down, { signal });
   root.addEventListener("pointermove", move, { signal });
   root.addEventListener("pointerup", up, { signal });
-  root.addEventListener("pointercancel", up, { signal });
+  root.addEventListener("pointercancel", cancel, { signal });
   attachRest(pane, taker, signal);
   return () => abort.abort();
 }

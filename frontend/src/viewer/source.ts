@@ -2,9 +2,9 @@ import { cache, Enums, type PlanarViewport, utilities, volumeLoader } from "@cor
 import type { SeriesDocument, Vec3 } from "../api/types.ts";
 import { along } from "../roi/vec.ts";
 import { axesOf, type Cut, cutOf, cutPositions, type FusedPlane } from "../roi/volume_cut.ts";
+import { imageIdOf } from "./answers.ts";
 import type { ImageLoader } from "./loader.ts";
 import { COLOUR_MAP_NAMES, type Look } from "./look.ts";
-import { imageIdOf } from "./metadata.ts";
 
 /** One slice a pane can show. `image` is null where the slice is cut out of a volume. */
 export interface SlicePlane {

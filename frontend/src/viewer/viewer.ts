@@ -1,10 +1,11 @@
 import type { CaseDocument, Role, SeriesDocument, Vec3 } from "../api/types.ts";
 import { focusOnPlane, nearestSlice, outwards } from "../roi/link.ts";
 import type { FusedPlane } from "../roi/volume_cut.ts";
+import { imageIdOf } from "./answers.ts";
 import { type Engine, startEngine } from "./engine.ts";
 import { ImageLoader } from "./loader.ts";
 import { protocolLook, restoreLook } from "./look.ts";
-import { imageIdOf, provideMetadata } from "./metadata.ts";
+import { provideMetadata } from "./metadata.ts";
 import { Pane, type PaneEvents, type PaneId } from "./pane.ts";
 import { type PaneProtocol, PROTOCOL } from "./protocol.ts";
 import { buildVolumes, fusedSource, nativeSource } from "./source.ts";

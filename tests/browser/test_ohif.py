@@ -1,0 +1,64 @@
+"""OHIF's own published build shows a series of this archive: its literal requests, answered and drawn.
+
+OSTEON_OHIF_DIST names the `dist` folder of the npm package @ohif/app 3.13.2 (`npm pack @ohif/app@3.13.2`).
+"""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import ARTEFACTS
+from tests.browser.ohif_front import front
+from tests.browser.portal_server import Portal
+
+DIST = os.environ.get("OSTEON_OHIF_DIST", "")
+pytestmark = pytest.mark.skipif(
+    not DIST or not Path(DIST, "index.html").exists(),
+    reason="OHIF NOT FOUND: npm pack @ohif/app@3.13.2, unpack it, set OSTEON_OHIF_DIST to its dist folder",
+)
+SECONDS = 120
+
+
+def drawn(picture: bytes) -> float:
+    """How much of the picture is neither black nor one colour: its share of distinct grey columns."""
+    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), dtype=float)
+    return float(grey.std())
+
+
+def until(page: Page, condition: Callable[[], bool]) -> None:
+    """Let the page work until this holds."""
+    for _ in range(4 * SECONDS):
+        if condition():
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError("OHIF has not asked for it")
+
+
+@pytest.mark.slow
+def test_ohif_lists_the_study_and_draws_its_slices(chromium: Browser, portal: Portal) -> None:
+    token = portal.manage("token", "coordinator").split()[-1]
+    (uid,) = portal.ask(
+        "SELECT e.uid FROM archive_exam e JOIN archive_series s ON s.exam_id = e.id WHERE s.role = 'CT' LIMIT 1"
+    )[0]
+    with front(Path(DIST), portal.port, token) as (url, seen):
+        page = chromium.new_context(viewport={"width": 1400, "height": 900}).new_page()
+        page.set_default_timeout(SECONDS * 1000)
+        page.goto(url)
+        until(page, lambda: any(path.startswith("/dicomweb/studies?") for path, _, _ in seen))
+        page.goto(f"{url}/viewer?StudyInstanceUIDs={uid}")
+        page.locator("canvas").first.wait_for()
+        until(page, lambda: sum("/frames/" in path for path, _, _ in seen) >= 5)
+        page.wait_for_timeout(6000)
+        ARTEFACTS.mkdir(exist_ok=True)
+        page.screenshot(path=ARTEFACTS / "ohif.png")
+        picture = page.locator("canvas").first.screenshot()
+    assert {status for _, _, status in seen} <= {200, 204, 304}, [s for s in seen if s[2] >= 400]
+    assert any("/metadata" in path for path, _, _ in seen)
+    assert any("/frames/" in path for path, _, _ in seen)
+    assert drawn(picture) > 5
