@@ -1,24 +1,33 @@
 """One part of the cohort as arrays: labels, patients, the models' probabilities, the readers' calls."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from portal.accounts.models import User
 from portal.analysis.models import ModelRun, Prediction
 from portal.analysis.table import parts
 from portal.audit.chain import digest
 from portal.errors import Conflict
 from portal.study.models import Lesion, Split, Study
 from portal.truth.strata import all_labels
-from readers.models import Read
+from readers.models import Read, Roi
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-KINDS = ("ct", "spect", "combined")
-NAMES = {"ct": "CT", "spect": "SPECT", "combined": "Combined", "experts": "Experts"}
+# raised when the same inputs give other or more figures
+FIGURES_VERSION = 2
+KINDS = ("ct", "spect", "combined", "clinical")
+NAMES = {
+    "ct": "CT", "spect": "SPECT", "combined": "Combined", "clinical": "Clinical + radiomics",
+    "experts": "Experts",
+}  # fmt: skip
+# a further model, which never costs the others a lesion
+FURTHER = "clinical"
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Part:
-    """Lesions of one part that every model scored and every expert read; `dropped` names the rest."""
+    """Lesions of one part that every model scored and every expert read; `dropped` names the rest, `left_out` a model."""
 
     name: str
     lesion_ids: tuple[int, ...]
@@ -46,12 +55,13 @@ class Part:
     readers: tuple[Reader, ...]
     dropped: Mapping[str, str]
     inputs_digest: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def locked_runs(study: Study) -> dict[str, ModelRun]:
-    """The newest locked run of each kind."""
+    """The newest locked run of each kind; named subsets stand beside the comparison, not in it."""
     runs: dict[str, ModelRun] = {}
-    rows = ModelRun.objects.filter(study=study, state=ModelRun.State.LOCKED)
+    rows = ModelRun.objects.filter(study=study, state=ModelRun.State.LOCKED, kind__in=KINDS)
     for run in rows.select_related("split", "feature_set").order_by("pk"):
         runs[run.kind] = run
     return runs
@@ -86,11 +96,21 @@ def expert_reads(study: Study) -> dict[str, dict[int, Read]]:
         .select_related("assignment__session__reader")
         .order_by("assignment__session__reader__username", "assignment_id")
     )
-    found: dict[str, dict[int, Read]] = {}
+    by_reader: dict[User, dict[int, Read]] = {}
     for read in reads:
-        name = read.assignment.session.reader.printed_name
-        found.setdefault(name, {})[read.assignment.lesion_id] = read
-    return found
+        by_reader.setdefault(read.assignment.session.reader, {})[read.assignment.lesion_id] = read
+    names = told_apart(by_reader)
+    return {names[reader]: found for reader, found in by_reader.items()}
+
+
+def told_apart(readers: Iterable[User]) -> dict[User, str]:
+    """The printed name of each; of two who print the same name, the user name beside it."""
+    everyone = list(readers)
+    times = Counter(reader.printed_name for reader in everyone)
+    return {
+        r: r.printed_name if times[r.printed_name] == 1 else f"{r.printed_name} ({r.username})"
+        for r in everyone
+    }
 
 
 def complete(
@@ -142,7 +162,12 @@ def gather(study: Study, part: str) -> Part:
     lesions = [
         x for x in everyone.order_by("patient__subject", "number") if part_of.get(x.pk) == part
     ]
-    kept, dropped = complete(lesions, y, scored, reads)
+    kept, dropped = complete(
+        lesions, y, {k: p for k, p in scored.items() if k != FURTHER} or scored, reads
+    )
+    left_out = without_scores(scored, kept)
+    scored = {k: p for k, p in scored.items() if k not in left_out}
+    held_out = {k: p for k, p in held_out.items() if k in scored}
     ids = [lesion.pk for lesion in kept]
     return Part(
         name=part,
@@ -156,11 +181,37 @@ def gather(study: Study, part: str) -> Part:
         readers=tuple(reader_arrays(name, found, kept) for name, found in reads.items()),
         dropped=dropped,
         inputs_digest=inputs_digest(part, runs, kept, y, reads),
+        left_out=left_out,
     )
+
+
+def without_scores(scored: Mapping[str, Mapping[int, float]], kept: list[Lesion]) -> dict[str, str]:
+    """The further model, where a lesion of the comparison has no score of it, with the sentence that says so."""
+    n = sum(lesion.pk not in scored[FURTHER] for lesion in kept) if FURTHER in scored else 0
+    if not n:
+        return {}
+    return {
+        FURTHER: f"The {NAMES[FURTHER]} model is not compared: {n} of these {len(kept)} lesions have no score "
+        "from it; the export of the predictions says why."
+    }
 
 
 def picked(values: Mapping[int, float], lesion_ids: list[int]) -> FloatArray:
     return np.asarray([values[i] for i in lesion_ids], dtype=np.float64)
+
+
+def described(lesion: Lesion) -> tuple[str | float | None, ...]:
+    """What Table 1 says of a lesion and its patient."""
+    p = lesion.patient
+    return (lesion.level, lesion.longest_diameter_mm, p.sex, p.age_years, p.primary_tumour)
+
+
+def outlines_of(lesions: list[Lesion]) -> list[list[str]]:
+    """Masks of the locked ROIs of these lesions, drawings and repeats."""
+    rows = Roi.objects.locked().filter(read__assignment__lesion__in=lesions)
+    return [
+        list(row) for row in rows.order_by("mask_digest").values_list("modality", "mask_digest")
+    ]
 
 
 def inputs_digest(
@@ -174,10 +225,14 @@ def inputs_digest(
     body: dict[str, Any] = {
         "part": part,
         "runs": {kind: run.digest for kind, run in runs.items()},
-        "lesions": [[str(lesion), y[lesion.pk]] for lesion in lesions],
+        "figures": FIGURES_VERSION,
+        "lesions": [[str(lesion), y[lesion.pk], *described(lesion)] for lesion in lesions],
+        "outlines": outlines_of(lesions),
         "reads": {
             name: [
-                [str(lesion), found[lesion.pk].call, found[lesion.pk].score] for lesion in lesions
+                [str(lesion), r.call, r.score, r.active_seconds]
+                for lesion in lesions
+                for r in (found[lesion.pk],)
             ]
             for name, found in reads.items()
         },

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 
 from portal.accounts.models import User
-from portal.analysis.cases import Part, gather
+from portal.analysis.cases import Part, gather, locked_runs
+from portal.analysis.characteristics import by_class, by_part
+from portal.analysis.feature_figures import feature_figures, reliability_figures
 from portal.analysis.figures import all_figures
 from portal.analysis.models import Evaluation, Look
+from portal.analysis.outline_agreement import outline_agreement
 from portal.audit.chain import digest
 from portal.audit.trail import record
 from portal.errors import Conflict
@@ -27,8 +31,12 @@ def evaluate(
         raise Conflict("The study is not unblinded; no validation figure exists before.")
     gathered = {part: gather(study, part) for part in PARTS}
     figures = {part: figures_or_reason(found) for part, found in gathered.items()}
+    for part, found in gathered.items():
+        if "reason" not in figures[part]:
+            figures[part] |= around(study, found, gathered)
     with transaction.atomic():
-        look = take_a_look(study, "evaluation", actor=actor, now=now, reason=reason)
+        inputs = {part: found.inputs_digest for part, found in gathered.items()}
+        look = take_a_look(study, "evaluation", actor=actor, now=now, reason=reason, inputs=inputs)
         rows = {
             part: store(study, gathered[part], figures[part], look=look, now=now) for part in PARTS
         }
@@ -48,11 +56,40 @@ def figures_or_reason(part: Part) -> dict[str, Any]:
     return all_figures(part)
 
 
-def take_a_look(study: Study, what: str, *, actor: User, now: datetime, reason: str) -> Look:
+def around(study: Study, part: Part, gathered: Mapping[str, Part]) -> dict[str, Any]:
+    """What belongs to the lesions of a part beyond their scores: outlines, features, Table 1."""
+    runs = locked_runs(study)
+    found: dict[str, Any] = {
+        "outlines": outline_agreement(study, part.lesion_ids),
+        "features": feature_figures(study, part, runs),
+        "table_1": by_class(part),
+    }
+    if part.name == "train":
+        newest = next(iter(runs.values()))
+        found["reliability"] = reliability_figures(study, newest.feature_set)
+        found["parts"] = by_part(*(gathered[name] for name in PARTS))
+    return found
+
+
+def take_a_look(
+    study: Study,
+    what: str,
+    *,
+    actor: User,
+    now: datetime,
+    reason: str,
+    inputs: Mapping[str, str] = MappingProxyType({}),
+) -> Look:
     """Count one access to the validation results."""
     last = Look.objects.filter(study=study).aggregate(last=Max("number"))["last"] or 0
     return Look.objects.create(
-        study=study, number=last + 1, what=what, reason=reason, user=actor, at=now
+        study=study,
+        number=last + 1,
+        what=what,
+        inputs=dict(inputs),
+        reason=reason,
+        user=actor,
+        at=now,
     )
 
 
@@ -72,9 +109,14 @@ def store(
 
 
 def latest(study: Study) -> dict[str, Evaluation]:
-    """The newest evaluation of each part."""
-    rows = Evaluation.objects.filter(study=study).order_by("pk").select_related("look")
-    return {row.part: row for row in rows}
+    """The evaluation of each part that was asked for last, though its row may be an older one."""
+    rows = Evaluation.objects.filter(study=study).order_by("pk").select_related("look", "study")
+    newest = {row.part: row for row in rows}
+    by_inputs = {(row.part, row.inputs_digest): row for row in rows}
+    looks = Look.objects.filter(study=study).exclude(inputs={})
+    asked = looks.order_by("-number").values_list("inputs", flat=True).first() or {}
+    again = {part: by_inputs[part, key] for part, key in asked.items() if (part, key) in by_inputs}
+    return newest | again
 
 
 def n_looks(study: Study) -> int:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from portal.accounts.models import User
 from portal.analysis.models import FeatureSet, FeatureVector
 from portal.archive.pixels import slice_of
 from portal.audit.chain import digest
+from portal.audit.trail import record
 from portal.errors import Conflict, StudyError
 from portal.jobs.models import Job
 from portal.jobs.queue import enqueue
@@ -25,6 +27,7 @@ from readers.models import Roi
 KIND = "extract"
 BATCH = 8
 SATURATED_FROM = 0.05
+NO_PIXELS = "The pixels of this series are gone from the archive; run archive_verify."
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ def compute(roi: Roi, feature_set: FeatureSet) -> Computed:
         found = extract(prepared.image, prepared.mask)
     except (ValueError, StudyError) as error:
         return Computed(failure=str(error))
+    except FileNotFoundError:
+        return Computed(failure=NO_PIXELS)
     values = [None if math.isnan(v) else v for v in found.values()]
     return Computed(
         values=values,
@@ -144,22 +149,26 @@ def store(vectors: list[FeatureVector]) -> None:
 
 
 def start(feature_set: FeatureSet, *, user: User | None, shards: int) -> list[Job]:
-    """Queue the extraction of what is pending, one job a worker."""
+    """Queue the extraction of what is pending, one job a worker; an act when there is something to do."""
     todo = pending(feature_set).count()
     if not todo:
         return []
     newest = pending(feature_set).order_by("-pk").values_list("pk", flat=True)[0]
     arguments = {"feature_set": feature_set.pk, "shards": shards, "newest": newest}
-    return [
-        enqueue(
-            KIND,
-            {**arguments, "shard": shard},
-            study=feature_set.study.code,
-            user=user,
-            total=math.ceil(todo / shards),
-        )
-        for shard in range(shards)
-    ]
+    study = feature_set.study.code
+    with transaction.atomic():
+        jobs = [
+            enqueue(
+                KIND,
+                {**arguments, "shard": shard},
+                study=study,
+                user=user,
+                total=math.ceil(todo / shards),
+            )
+            for shard in range(shards)
+        ]
+        record("extraction.start", obj=f"feature_set:{feature_set.pk}", study=study, role="analyst")
+    return jobs
 
 
 def work(job: Job) -> None:

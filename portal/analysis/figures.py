@@ -3,12 +3,13 @@
 Every number is computed by `radiomics.stats`; here they are only put side by side.
 """
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from portal.analysis.cases import NAMES, FloatArray, Part
-from radiomics.stats.agreement import fleiss_kappa, icc, kappa
+from radiomics.stats.agreement import fleiss_kappa, gwet_ac1, icc, kappa
 from radiomics.stats.calibration import calibration
 from radiomics.stats.confusion import confusion, mcnemar
 from radiomics.stats.decision import decision_curve
@@ -16,12 +17,15 @@ from radiomics.stats.groups import adjust_p
 from radiomics.stats.mrmc import compare_with_readers, obuchowski_rockette
 from radiomics.stats.roc import auc_interval, compare_auc, roc_curve, youden
 
+FEWEST_CALLS = 5
 INTERVALS = ("logit_delong", "delong", "binomial", "clustered")
 
 
 def all_figures(part: Part) -> dict[str, Any]:
-    """Everything the dashboard shows of a part with both classes, as strict JSON."""
+    """Everything that follows from the arrays of a part with both classes, as strict JSON."""
+    left_out = {"left_out": dict(part.left_out)} if part.left_out else {}
     return {
+        **left_out,
         "counts": counts(part),
         "auc": {
             "models": model_aucs(part),
@@ -153,16 +157,21 @@ def comparisons(part: Part) -> dict[str, Any]:
     """All paired AUC differences of the cohort with raw and Holm P, and models against the readers."""
     named = score_of(part)
     names = list(named)
-    rows = []
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            found = compare_auc(part.y, named[first], named[second], groups=part.groups)
-            rows.append({"first": first, "second": second, **found.to_dict()})
+    rows = [
+        {"first": first, "second": second, **compared(part, named[first], named[second])}
+        for first, second in combinations(names, 2)
+    ]
     contrasts = {k: contrast(part, k) for k in part.probability} if len(part.readers) else {}
     p_values = [np.nan if r["p_value"] is None else r["p_value"] for r in rows]
     for row, holm in zip(rows, adjust_p(p_values), strict=True):
         row["p_holm"] = None if np.isnan(holm) else float(holm)
     return {"pairs": rows, "family": len(rows), "with_readers": contrasts}
+
+
+def compared(part: Part, first: FloatArray, second: FloatArray) -> dict[str, Any]:
+    """The cluster-aware comparison wherever patients repeat, DeLong's own beside it."""
+    found: dict[str, Any] = compare_auc(part.y, first, second, groups=part.groups).to_dict()
+    return {**found, "delong": compare_auc(part.y, first, second).to_dict()}
 
 
 def contrast(part: Part, kind: str) -> dict[str, Any]:
@@ -209,11 +218,22 @@ def matched(part: Part) -> dict[str, dict[str, float]]:
 
 
 def decisions(part: Part) -> dict[str, Any]:
-    models = {k: decision_curve(part.y, p).to_dict() for k, p in part.probability.items()}
-    readers = {
-        r.name: decision_curve(part.y, r.calls.astype(np.float64)).to_dict() for r in part.readers
+    """Net benefit of models and calls, and from which threshold on fewer than five are called positive."""
+    scores = part.probability
+    models = {k: decision_curve(part.y, p) for k, p in scores.items()}
+    readers = {r.name: decision_curve(part.y, r.calls.astype(np.float64)) for r in part.readers}
+    return {
+        "models": {k: curve.to_dict() for k, curve in models.items()},
+        "readers": {k: curve.to_dict() for k, curve in readers.items()},
+        "few_from": {k: few_from(p) for k, p in scores.items()},
     }
-    return {"models": models, "readers": readers}
+
+
+def few_from(probability: FloatArray) -> float | None:
+    """The smallest threshold of the curve at which fewer than five lesions are called positive."""
+    thresholds = np.arange(100) / 100
+    few = [t for t in thresholds if (probability >= t).sum() < FEWEST_CALLS]
+    return float(few[0]) if few else None
 
 
 def agreement(part: Part) -> dict[str, Any]:
@@ -225,6 +245,7 @@ def agreement(part: Part) -> dict[str, Any]:
             "second": b.name,
             "calls": kappa(a.calls, b.calls).to_dict(),
             "scores": kappa(a.scores, b.scores, weights="linear").to_dict(),
+            "ac1": gwet_ac1(np.asarray([a.calls, b.calls]).T).to_dict(),
         }
         for i, a in enumerate(readers)
         for b in readers[i + 1 :]

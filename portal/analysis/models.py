@@ -59,13 +59,46 @@ class FeatureVector(models.Model):
         return f"vector of ROI {self.roi_id}"
 
 
+class Perturbation(models.Model):
+    """What 44 perturbations of a training lesion's ROI give to the ICC of each feature, or why there is nothing.
+
+    Which ROIs have a row tells who is in the training part, so the table is of the truth class.
+    """
+
+    feature_set = models.ForeignKey(FeatureSet, on_delete=models.PROTECT, related_name="+")
+    # without a constraint: to check it, SQLite would read this table whenever a reader's request stores a ROI, and the
+    # fence refuses that; ROIs are never deleted
+    roi = models.ForeignKey(Roi, on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    summaries = models.JSONField(default=dict)
+    failure = models.TextField(blank=True)
+    digest = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "truth_perturbation"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["feature_set", "roi"], name="one_perturbation_per_roi_and_feature_set"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"perturbation of ROI {self.roi_id}"
+
+
+def run_kinds() -> list[tuple[str, str]]:
+    return ModelRun.Kind.choices
+
+
 class ModelRun(models.Model):
     """One fit with all its inputs frozen; locked, it never changes."""
 
     class Kind(models.TextChoices):
-        CT = "ct"
-        SPECT = "spect"
-        COMBINED = "combined"
+        CT = "ct", "CT"
+        SPECT = "spect", "SPECT"
+        COMBINED = "combined", "Combined"
+        CLINICAL = "clinical", "Clinical + radiomics"
+        SUBSET = "subset", "Named subset"
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -75,7 +108,7 @@ class ModelRun(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="+")
     code = models.CharField(max_length=24, unique=True, default=random_code, editable=False)
-    kind = models.CharField(max_length=8, choices=Kind)
+    kind = models.CharField(max_length=8, choices=run_kinds)
     name = models.CharField(max_length=80)
     split = models.ForeignKey(Split, on_delete=models.PROTECT, related_name="+")
     feature_set = models.ForeignKey(FeatureSet, on_delete=models.PROTECT, related_name="+")
@@ -156,6 +189,7 @@ class Look(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="+")
     number = models.PositiveIntegerField()
     what = models.CharField(max_length=120)
+    inputs = models.JSONField(default=dict)  # part -> digest of the inputs that were looked at
     reason = models.TextField(blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField()

@@ -1,21 +1,23 @@
 """Fitting one run: the model, its nested and optimism-corrected performance, its warnings."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from portal.analysis.table import TrainingData
-from radiomics.model import RadiomicsModel
-from radiomics.resampling import bootstrap_optimism, nested_cv
+from portal.analysis.pipeline import MIN_FOLDS, Factory, Pipeline, inner_folds, numbered
+from portal.analysis.steps import StepPlan
+from portal.analysis.table import PREFIX, TrainingData
+from radiomics.resampling import NestedCV, Optimism, bootstrap_optimism, nested_cv
+from radiomics.result import to_json
 from radiomics.stats.calibration import calibration
 from radiomics.stats.roc import auc_interval
 
 FloatArray = npt.NDArray[np.float64]
-MIN_FOLDS = 3
+Told = Callable[[int], None]
+STAGES = 4
 
 
 class NotFitted(Exception):
@@ -32,49 +34,6 @@ class Fitted:
     out_of_fold: FloatArray
 
 
-@dataclass(frozen=True)
-class Factory:
-    """Makes unfitted models with the run's parameters, each knowing its columns."""
-
-    parameters: Mapping[str, Any]
-    n_folds: int
-    seed: int
-    blocks: tuple[str, ...]
-    names: tuple[str, ...]
-
-    def __call__(self) -> "BlockedModel":
-        return BlockedModel(self)
-
-    def bare(self) -> RadiomicsModel:
-        p = self.parameters
-        return RadiomicsModel(
-            cutoff=p["cutoff"],
-            n_folds=self.n_folds,
-            rule=p["rule"],
-            refit=p["refit"],
-            seed=self.seed,
-        )
-
-
-class BlockedModel:
-    """The whole pipeline with its modality blocks, as resampling wants it."""
-
-    def __init__(self, factory: Factory) -> None:
-        self.factory = factory
-        self.selected_: tuple[str, ...] = ()
-
-    def fit(self, X: FloatArray, y: npt.ArrayLike, groups: npt.NDArray[np.str_]) -> "BlockedModel":
-        factory = self.factory
-        self.model = factory.bare()
-        self.model.fit(X, y, groups, feature_names=factory.names, blocks=factory.blocks)
-        self.selected_ = self.model.selected_
-        return self
-
-    def predict_proba(self, X: FloatArray) -> FloatArray:
-        p: FloatArray = self.model.predict_proba(X)
-        return p
-
-
 def folds_possible(y: npt.NDArray[np.int64], groups: npt.NDArray[np.str_], wanted: int) -> int:
     """As many folds as wanted, or as many as the rarer class has patients."""
     per_class = [len(set(groups[y == value])) for value in (0, 1)]
@@ -86,36 +45,63 @@ def folds_possible(y: npt.NDArray[np.int64], groups: npt.NDArray[np.str_], wante
     return min(wanted, *per_class)
 
 
-def fit_everything(data: TrainingData, parameters: Mapping[str, Any], *, seed: int) -> Fitted:
+def silent(_stage: int) -> None:
+    """Nobody is told how far the work is."""
+
+
+def fit_everything(
+    data: TrainingData,
+    plan: StepPlan,
+    parameters: Mapping[str, Any],
+    *,
+    seed: int,
+    told: Told = silent,
+) -> Fitted:
     """Fit on the training rows, then nested CV, bootstrap and calibration of the same pipeline."""
-    X = data.table.rows(data.lesion_ids)[:, data.columns]
-    y = np.asarray(data.y, dtype=np.int64)
-    groups = np.asarray(data.groups)
+    X = numbered(data.table.rows(data.lesion_ids)[:, data.columns])
+    y, groups = np.asarray(data.y, dtype=np.int64), np.asarray(data.groups)
     n_folds = folds_possible(y, groups, parameters["n_folds"])
     names = tuple(data.table.names[i] for i in data.columns)
-    blocks = tuple(data.table.blocks[i] for i in data.columns)
-    factory = Factory(parameters, n_folds, seed, blocks, names)
-    model = factory.bare()
-    model.fit(X, y, groups, feature_names=names, blocks=blocks)
-    apparent = model.predict_proba(X)[:, 1]
-    inner = Factory(parameters, inner_folds(n_folds), seed, blocks, names)
-    nested = nested_cv(inner, X, y, groups, n_outer=min(parameters["n_outer"], n_folds), seed=seed)
+    pipeline = Factory(parameters, n_folds, seed, names, plan)().fit(X, y, groups)
+    told(1)
+    apparent = pipeline.predict_proba(X)[:, 1]
+    inner = Factory(parameters, inner_folds(n_folds), seed, names, plan)
+    n_outer = min(parameters["n_outer"], n_folds)
+    nested = held_out(inner, X, y, groups, n_outer, seed)
+    told(2)
+    resampled = optimism(inner, X, y, groups, parameters["n_boot"], seed)
+    told(3)
     result = {
         "n_folds": n_folds,
+        "n_inner_folds": inner.n_folds,
         "nominal": len(data.table.names),
         "usable": len(names),
+        "per_modality": per_modality(data),
         "apparent_auc": auc_interval(y, apparent, method="clustered", groups=groups).to_dict(),
         "nested": nested.to_dict(),
         "out_of_fold_calibration": calibration(y, nested.probability[0]).to_dict(),
-        "optimism": optimism(inner, X, y, groups, parameters["n_boot"], seed),
-        "flags": list(model.flags_),
+        "optimism": resampled.to_dict() if resampled else None,
+        "stability": stability(pipeline, resampled),
+        "ranges": pipeline.ranges(X),
+        "icc": icc_rows(pipeline),
+        "flags": list(pipeline.flags_),
     }
-    return Fitted(model.to_dict(), result, apparent, nested.probability[0])
+    return Fitted(pipeline.document(), result, apparent, nested.probability[0])
 
 
-def inner_folds(n_folds: int) -> int:
-    """Folds inside an outer training part: one class may have lost patients to the held-out fold."""
-    return max(MIN_FOLDS, min(n_folds, math.floor(n_folds * 0.8)))
+def held_out(
+    make: Factory,
+    X: FloatArray,
+    y: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.str_],
+    n_outer: int,
+    seed: int,
+) -> NestedCV:
+    """Nested cross-validation; a fold too small for what the whole allows is named as such."""
+    try:
+        return nested_cv(make, X, y, groups, n_outer=n_outer, seed=seed)
+    except ValueError as error:
+        raise NotFitted(f"In a fold of the nested cross-validation: {error}.") from error
 
 
 def optimism(
@@ -125,10 +111,49 @@ def optimism(
     groups: npt.NDArray[np.str_],
     n_boot: int,
     seed: int,
-) -> dict[str, Any] | None:
-    if n_boot == 0:
-        return None
-    found: dict[str, Any] = bootstrap_optimism(
-        make, X, y, groups, n_boot=n_boot, seed=seed
-    ).to_dict()
-    return found
+) -> Optimism | None:
+    return bootstrap_optimism(make, X, y, groups, n_boot=n_boot, seed=seed) if n_boot else None
+
+
+def per_modality(data: TrainingData) -> dict[str, dict[str, int]]:
+    """Modality -> how many columns there are, were asked for, and can be fitted."""
+    counts: dict[str, dict[str, int]] = {}
+    usable, wanted = set(data.columns), set(data.wanted)
+    for column, block in enumerate(data.table.blocks):
+        found = counts.setdefault(block, {"nominal": 0, "wanted": 0, "usable": 0})
+        found["nominal"] += 1
+        found["wanted"] += column in wanted
+        found["usable"] += column in usable
+    return counts
+
+
+def stability(pipeline: Pipeline, found: Optimism | None) -> dict[str, float]:
+    """Selected feature -> share of the bootstrap resamples that selected it, too."""
+    if found is None or found.selected_fraction is None:
+        return {}
+    share = dict(zip(pipeline.model.names_, found.selected_fraction.tolist(), strict=True))
+    return {name: share[name] for name in pipeline.selected_}
+
+
+def icc_rows(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    """Each usable feature's ICC between drawings of training lesions, and whether it may enter the model."""
+    plan, everyone = pipeline.factory.plan, np.arange(pipeline.model.n_)
+    found = [(pair.between, pair.icc(everyone)) for pair in plan.pairs]
+    if not any((icc.n > 0).any() for _, icc in found):
+        return {}
+    return {
+        name: {
+            "passes": bool(pipeline.steps.allowed[j]),
+            "comparisons": [
+                {"between": between, "n": int(icc.n[j]), "value": to_json(icc.value[j]),
+                 "low": to_json(icc.low[j]), "high": to_json(icc.high[j])}
+                for between, icc in found if icc.n[j]
+            ],
+        }
+        for j, name in enumerate(pipeline.factory.names)
+    }  # fmt: skip
+
+
+def modality_of(name: str) -> str:
+    """CT or SPECT of a column name."""
+    return next(m for m, prefix in PREFIX.items() if name.startswith(prefix))

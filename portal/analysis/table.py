@@ -10,12 +10,14 @@ import numpy.typing as npt
 from portal.analysis.models import FeatureSet, FeatureVector
 from portal.study.models import Lesion, Split, SplitPart, Study
 from radiomics.features import CATALOGUE
+from readers.models import ReadingSession
 
 FloatArray = npt.NDArray[np.float64]
 MODALITIES: Mapping[str, tuple[str, ...]] = {
     "ct": ("CT",),
     "spect": ("SPECT",),
     "combined": ("CT", "SPECT"),
+    "clinical": ("CT", "SPECT"),
 }
 PREFIX = {"CT": "CT_", "SPECT": "SP_"}
 
@@ -45,6 +47,7 @@ class TrainingData:
     groups: tuple[str, ...]
     y: tuple[int, ...]
     columns: tuple[int, ...]
+    wanted: tuple[int, ...]
     unusable: Mapping[str, Mapping[str, Any]]
 
 
@@ -53,15 +56,18 @@ def column_names(modalities: Sequence[str]) -> tuple[str, ...]:
 
 
 def primary_vectors(feature_set: FeatureSet, modality: str) -> dict[int, FeatureVector]:
-    """Lesion -> vector of the first drawing of the first delineator (the stated ROI rule)."""
+    """Lesion -> vector of the first drawing of the first delineator (the stated ROI rule), practice left out."""
     rows = (
         FeatureVector.objects.filter(
             feature_set=feature_set,
             roi__modality=modality,
             roi__read__is_current=True,
             roi__read__assignment__occasion=1,
+            roi__read__assignment__session__kind=ReadingSession.Kind.MAIN,
         )
-        .select_related("roi__read__assignment__session__reader")
+        .select_related(
+            "roi__read__assignment__session__reader", "roi__read__assignment__lesion__patient"
+        )
         .order_by("roi__read__assignment__session__reader__username", "roi__pk")
     )
     chosen: dict[int, FeatureVector] = {}
@@ -75,8 +81,12 @@ def numbers(vector: FeatureVector) -> list[float]:
 
 
 def build(study: Study, feature_set: FeatureSet, kind: str) -> FeatureTable:
-    """The table of all included lesions for a model of this kind."""
-    modalities = MODALITIES[kind]
+    """The table of all included lesions for a CT, SPECT or combined model."""
+    return build_for(study, feature_set, MODALITIES[kind])
+
+
+def build_for(study: Study, feature_set: FeatureSet, modalities: Sequence[str]) -> FeatureTable:
+    """The table of all included lesions with the columns of these modalities."""
     vectors = {m: primary_vectors(feature_set, m) for m in modalities}
     lesions = Lesion.objects.of_study(study).included().select_related("patient")
     rows: list[list[float]] = []

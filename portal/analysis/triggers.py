@@ -8,9 +8,21 @@ PART_OF_FIT_ROW = (
     " JOIN study_lesion l ON l.patient_id = p.patient_id"
     " WHERE r.id = NEW.run_id AND l.id = NEW.lesion_id)"
 )
+ROI_IS_TRAIN = (
+    "EXISTS (SELECT 1 FROM truth_split_part p JOIN study_split s ON s.id = p.split_id"
+    " JOIN study_lesion l ON l.patient_id = p.patient_id"
+    " JOIN readers_assignment a ON a.lesion_id = l.id JOIN readers_read r ON r.assignment_id = a.id"
+    " JOIN readers_roi o ON o.read_id = r.id"
+    " WHERE o.id = NEW.roi_id AND s.locked_at IS NOT NULL AND p.part = 'train')"
+)
 RUN_INPUTS = ("study_id", "kind", "split_id", "feature_set_id", "roi_rule", "truth_digest", "seed")
 CHANGED_INPUT = " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in RUN_INPUTS)
 STATE_OF_RUN = "(SELECT r.state FROM truth_model_run r WHERE r.id = NEW.run_id)"
+PATIENT_WAS_FITTED = (
+    "EXISTS (SELECT 1 FROM truth_fit_row f JOIN study_lesion x ON x.id = f.lesion_id"
+    " JOIN study_lesion l ON l.patient_id = x.patient_id"
+    " WHERE f.run_id = NEW.run_id AND l.id = NEW.lesion_id)"
+)
 STATE_OF_STUDY = "(SELECT s.state FROM study_study s WHERE s.id = NEW.study_id)"
 
 TRIGGERS = (
@@ -26,6 +38,14 @@ TRIGGERS = (
     *append_only("truth_evaluation", "An evaluation"),
     *append_only("truth_prediction", "A prediction"),
     *append_only("analysis_featurevector", "A feature vector"),
+    *append_only("truth_perturbation", "A perturbation of a ROI"),
+    Trigger(
+        "truth_perturbation_is_train",
+        "truth_perturbation",
+        "INSERT",
+        f"NOT {ROI_IS_TRAIN}",
+        "Robustness is measured on the training part only.",
+    ),
     no_delete("truth_model_run", "A model run"),
     Trigger(
         "truth_model_run_locked",
@@ -40,6 +60,13 @@ TRIGGERS = (
         "INSERT",
         f"NEW.kind = 'validation' AND COALESCE({STATE_OF_RUN}, '') <> 'locked'",
         "Only a locked model run predicts the validation part.",
+    ),
+    Trigger(
+        "truth_prediction_is_apparent",
+        "truth_prediction",
+        "INSERT",
+        f"NEW.kind = 'validation' AND {PATIENT_WAS_FITTED}",
+        "A prediction for a patient that the model was fitted on is apparent.",
     ),
     Trigger(
         "truth_evaluation_after_unblinding",

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from portal.accounts.models import User
-from portal.analysis.comparison import latest
-from portal.analysis.models import ModelRun
+from portal.analysis.comparison import latest, n_looks
+from portal.analysis.models import Evaluation, ModelRun
+from portal.dashboard.cohort_plots import part_figures
+from portal.dashboard.cohort_tables import part_tables
 from portal.dashboard.exports import EXPORTS, TYPES, take
-from portal.dashboard.formats import plot_file
-from portal.dashboard.pages import footer_of
-from portal.dashboard.plots import PART_FIGURES, RUN_FIGURES, Plot
+from portal.dashboard.formats import footer_of, plot_file, table_csv
+from portal.dashboard.layout import plot_of, table_of
+from portal.dashboard.model_plots import RUN_FIGURES
+from portal.dashboard.plots import Plot
+from portal.dashboard.tables import Table
 from portal.errors import Conflict
 from portal.study.access import membership_of, require
 from portal.study.models import State, Study
@@ -48,6 +52,14 @@ def files_of(study: Study, *, role: str, actor: str) -> Iterator[tuple[str, byte
         for form in FORMS:
             body = plot_file(plot, form, comments=footer_of(study, digest))
             yield f"figure-{name}.{form}", body
+    for name, table, digest in tables_of(study):
+        yield f"table-{name}.csv", table_csv(table, comments=footer_of(study, digest)).encode()
+
+
+def evaluated(study: Study) -> list[Evaluation]:
+    """Parts whose figures are open: none before unblinding."""
+    rows = latest(study).values() if study.has_reached(State.UNBLINDED) else ()
+    return [row for row in rows if "reason" not in row.figures]
 
 
 def plots_of(study: Study) -> Iterator[tuple[str, Plot, str]]:
@@ -55,8 +67,15 @@ def plots_of(study: Study) -> Iterator[tuple[str, Plot, str]]:
     for run in ModelRun.objects.filter(study=study).order_by("pk"):
         for key, draw in RUN_FIGURES.items() if run.model else ():
             yield f"{run.kind}-{run.code}-{key}", draw(run.model, run.kind), run.digest
-    if not study.has_reached(State.UNBLINDED):
-        return
-    for part, row in latest(study).items():
-        for key, figure in PART_FIGURES.items() if "reason" not in row.figures else ():
-            yield f"{part}-{key}", figure(row.figures, part), row.inputs_digest
+    looks = n_looks(study)
+    for row in evaluated(study):
+        for key in part_figures(row.figures):
+            yield f"{row.part}-{key}", plot_of(row, looks, key), row.inputs_digest
+
+
+def tables_of(study: Study) -> Iterator[tuple[str, Table, str]]:
+    """Name, table and digest of its inputs, of both parts once unblinded."""
+    looks = n_looks(study)
+    for row in evaluated(study):
+        for key in part_tables(row.figures):
+            yield f"{row.part}-{key}", table_of(row, looks, key), row.inputs_digest

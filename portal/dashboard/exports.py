@@ -8,10 +8,11 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from portal.analysis import feature_sets, perturbing, regions
 from portal.analysis.models import FeatureVector, Prediction
+from portal.analysis.reliability import reliability
 from portal.audit.models import AuditEvent
 from portal.audit.trail import record
 from portal.dashboard.formats import SYNTHETIC, csv_text
@@ -80,6 +81,14 @@ def features(study: Study) -> Iterator[Row]:
             yield [*head, name, value, v.reasons.get(name, v.failure)]
 
 
+def reliabilities(study: Study) -> Iterator[Row]:
+    current = feature_sets.current(study)
+    if current is None:
+        return
+    for r in reliability(study, current):
+        yield [r.modality, r.feature, r.between, r.form, r.n, r.value, r.low, r.high, r.reason]
+
+
 def predictions(study: Study) -> Iterator[Row]:
     rows = Prediction.objects.filter(run__study=study).select_related("run", "lesion__patient")
     for p in rows.order_by("pk").iterator(chunk_size=500):
@@ -137,6 +146,15 @@ EXPORTS: Mapping[str, Export] = {
         "Features of the current set", State.READING,
         ("lesion", "delineator", "occasion", "modality", "feature", "value", "reason"), features,
     ),
+    "reliability": Export(
+        "Reliability of each feature over repeated drawings of the training part", State.READING,
+        ("modality", "feature", "between", "form", "n", "icc", "low", "high", "reason"), reliabilities,
+    ),
+    "robustness": Export(
+        "Robustness of each feature under 44 perturbations, training part", State.READING,
+        perturbing.COLUMNS, perturbing.rows,
+    ),
+    "ibsi": Export("IBSI features of each region", State.READING, regions.COLUMNS, regions.rows),
     "predictions": Export(
         "Predictions", State.UNBLINDED, ("lesion", "model", "kind", "probability", "not_scored", "run_digest"), predictions,
     ),
@@ -150,16 +168,6 @@ EXPORTS: Mapping[str, Export] = {
         ("seq", "at", "actor", "role", "verb", "obj", "scope", "reason_code", "clock", "payload", "hash"), audit,
     ),
 }  # fmt: skip
-
-
-@member_view("analyse", "coordinate")
-@require_safe
-def page(request: HttpRequest, member: Membership) -> HttpResponse:
-    study = member.study
-    rows = [(key, e, study.has_reached(e.opens)) for key, e in EXPORTS.items()]
-    return render(
-        request, "dashboard/exports.html", {"member": member, "study": study, "rows": rows}
-    )
 
 
 @member_view("analyse", "coordinate")
@@ -196,4 +204,4 @@ def take(study: Study, key: str, form: str, *, role: str, actor: str = "") -> st
         return csv_text(export.columns, rows, comments=note)
     named = [dict(zip(export.columns, row, strict=True)) for row in rows]
     body = {"study": study.code, "note": " ".join(note), key: named}
-    return json.dumps(body, cls=DjangoJSONEncoder)
+    return json.dumps(body, cls=DjangoJSONEncoder, allow_nan=False)

@@ -24,7 +24,19 @@ pytestmark = pytest.mark.django_db
     [
         (State.DRAFT, {"audit"}),
         (State.SCREENING, {"audit", "screening"}),
-        (State.READING, {"audit", "screening", "split", "rois", "features"}),
+        (
+            State.READING,
+            {
+                "audit",
+                "screening",
+                "split",
+                "rois",
+                "features",
+                "reliability",
+                "robustness",
+                "ibsi",
+            },
+        ),
         (State.UNBLINDED, set(EXPORTS)),
     ],
 )
