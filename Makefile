@@ -4,6 +4,7 @@ NODE_BIN := $(CURDIR)/.venv/node/bin
 export PATH := $(NODE_BIN):$(PATH)
 PORT ?= 8000
 PATIENTS ?= 132
+TEST_WORKERS ?= 2
 
 .PHONY: setup demo test lint validate up clean
 
@@ -38,8 +39,9 @@ up: setup
 	$(PY) manage.py up --port $(PORT)
 
 test: setup .venv/.ready-dev
+	sh deploy/chromium.sh
 	cd frontend && npm run --silent test
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: setup .venv/.ready-dev
 	.venv/bin/ruff check .

@@ -41,6 +41,13 @@ def private_secret(name: str) -> bytes:
     return value
 
 
+# the launcher limits the web's statements; a worker's may take as long as they need
+POSTGRES_LIMITS = (
+    "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s "
+    f"-c statement_timeout={env('STATEMENT_SECONDS', '0')}s"
+)
+
+
 def database(url: str) -> dict[str, Any]:
     if not url:
         return embedded_database(DATA_DIR / "osteon.sqlite3")
@@ -56,7 +63,7 @@ def database(url: str) -> dict[str, Any]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"},
+        "OPTIONS": {"options": POSTGRES_LIMITS},
     }
 
 
@@ -64,6 +71,7 @@ def embedded_database(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
+        "CONN_MAX_AGE": 60,
         "OPTIONS": {
             "timeout": 10,
             "transaction_mode": "IMMEDIATE",
@@ -110,14 +118,19 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.archive.dicomweb.warm.WarmFrameMiddleware",
+    "portal.audit.alarm.FenceAlarmMiddleware",
     "portal.fence.middleware.BlindMiddleware",
+    "portal.archive.dicomweb.warm.WarmDocumentMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "portal.accounts.headers.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.accounts.sessions.SessionLifeMiddleware",
     "portal.accounts.tokens.TokenMiddleware",
     "portal.audit.middleware.RequestContextMiddleware",
     "portal.errors.StudyErrorMiddleware",
@@ -146,6 +159,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 DATABASES = {"default": database(env("DATABASE_URL"))}
+OWNER_URL = env("OWNER_URL")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -175,8 +189,10 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_ADAPTER = "portal.accounts.adapter.ClosedSignup"
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
+MFA_ADAPTER = "portal.accounts.adapter.SecondFactors"
+MFA_TOTP_ISSUER = SITE_NAME
+SECOND_FACTOR = flag("SECOND_FACTOR", True)
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/15m/key"}
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
@@ -207,6 +223,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
+        "report-uri": "/csp-report/",
     }
 }
 
@@ -239,7 +256,16 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "portal.errors.api_exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-SPECTACULAR_SETTINGS = {"TITLE": "Osteon", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Osteon",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "VertebralLevel": "portal.study.models.LEVELS",
+        "CriterionLevel": "portal.study.models.Criterion.Level",
+        "SessionState": "readers.models.ReadingSession.State",
+    },
+}
 
 BROKER_FOLDER = private_folder("broker")
 CELERY_BROKER_URL = env("BROKER_URL", "filesystem://localhost/")
@@ -251,7 +277,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
         "polling_interval": 0.1,
     }
     if CELERY_BROKER_URL.startswith("filesystem")
-    else {"visibility_timeout": 3600}
+    else {"visibility_timeout": 3600, "socket_connect_timeout": 1}
 )
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -269,10 +295,13 @@ CELERY_TASK_ALWAYS_EAGER = False
 WORKERS = int(env("WORKERS", "2"))
 ARCHIVE_DIR = Path(env("ARCHIVE_DIR", str(DATA_DIR / "archive")))
 IDENTITIES = env("IDENTITIES", "sealed")
+# `local`, or the address of a DICOMweb server that keeps the images; the folder is then its cache
+ARCHIVE = env("ARCHIVE", "local")
+ARCHIVE_CACHE_BYTES = int(float(env("ARCHIVE_CACHE_GIB", "100")) * 2**30)
+# name=address pairs, separated by blanks; more are added on the administrators' page
+PACS = env("PACS").split()
+PLAIN_HTTP_HOSTS = [h for h in env("PLAIN_HTTP_HOSTS").split(",") if h]
+CA_FILE = env("CA_FILE")
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "WARNING")},
-}
+LOGGING_CONFIG = "portal.logs.start"
+LOGGING = {"level": env("LOG_LEVEL", "WARNING")}

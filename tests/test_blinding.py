@@ -18,16 +18,23 @@ from portal.fence.blind import lifted
 from portal.study.models import Lesion, SplitPart, Study
 from portal.truth.models import ReferenceStandard
 from readers.case import BlindCase
-from readers.grants import case_images
 from readers.models import Assignment, Read
 from tests.cohort import NOW, make_user
-from tests.readers.builders import make_reading_study, read_session, start
+from tests.readers.builders import case_images, make_reading_study, read_session, start
+from tests.readers.test_regions import heat
 from tests.study.builders import make_locked_split
 
 pytestmark = [pytest.mark.django_db, pytest.mark.promise("B4"), pytest.mark.promise("B6")]
 BLIND = ("expert1", "delineator1")
 TOKENS = re.compile(
     rb'(csrfmiddlewaretoken" value="|csrf_token": ?"|name="key" value=")[^"]+', re.IGNORECASE
+)
+QUERIES = (
+    "?view=pictures",
+    "?view=pictures&ct=1&ct_window=soft&overlay=1",
+    "picture.png?role=SPECT&slice=2&map=inferno",
+    "picture.png?role=FUSED&slice=3&opacity=1&threshold=0",
+    "picture.png?role=WB-ANT",
 )
 OTHERS = ("accounts/",)  # allauth's own pages hold nothing of a study
 # addresses without a rule of ours, each with its reason
@@ -47,10 +54,12 @@ def routes(patterns=None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
             yield route, pattern
 
 
-def addresses(samples: dict[str, list[str]]) -> list[str]:
-    """Each route with every sample of its arguments; an argument without samples gets a number."""
+def addresses(samples: dict[str, list[str]], *, floors: tuple[str, ...] = ("",)) -> list[str]:
+    """Each route of these floors with every sample of its arguments; an argument without samples gets a number."""
     found = []
-    for route, _ in routes():
+    for route, pattern in routes():
+        if not pattern.callback.__module__.startswith(floors):
+            continue
         filled = [re.sub(r"[\^$\\]|\(\?P|\\Z", "", route)]
         for name in re.findall(r"<(?:\w+:)?(\w+)>", route):
             values = samples.get(name, ["1"])
@@ -64,7 +73,9 @@ def addresses(samples: dict[str, list[str]]) -> list[str]:
 @pytest.fixture
 def world() -> Study:
     """A study in READING with truth, a split, others' locked reads and a model's predictions."""
-    study = make_reading_study(parameters={"still_pictures": True}, state="SCREENING")
+    study = make_reading_study(
+        parameters={"still_pictures": True, "regions_3d": True}, state="SCREENING"
+    )
     boss = make_user("coordinator")
     lesions = list(Lesion.objects.of_study(study))
     ReferenceStandard.objects.bulk_create(
@@ -91,7 +102,7 @@ def world() -> Study:
 
 
 @pytest.fixture
-def visit(world) -> Callable[[], list[tuple]]:
+def visit(world) -> Callable[..., list[tuple]]:
     """Ask for every address as each blind member; the answers without the tokens of the request."""
     own = start(world, "expert1")
     case = own.assignments.get(position=1)
@@ -125,12 +136,28 @@ def visit(world) -> Callable[[], list[tuple]]:
         }
     )
 
-    def answers() -> list[tuple]:
+    asked += [f"/reading/cases/{case.code}/{tail}" for tail in QUERIES]
+    drawn = start(world, "delineator1", task="outline").assignments.get(position=1)
+    heat(drawn.lesion.spect_series)
+    place = ",".join(str(v) for v in drawn.lesion.world_mm)
+    sphere = f"threshold?centre_mm={place}&radius_mm=20&fraction=0.42"
+    asked += [f"/reading/cases/{drawn.code}/{tail}" for tail in ("document", sphere)]
+    met: set[str] = set()
+
+    def answers(prefix: str = "/") -> list[tuple]:
+        """What each blind member gets; the own case is asked for once before, for opening it is an act of its own."""
+        if prefix not in met:
+            met.add(prefix)
+            for name, code in (("expert1", case.code), ("delineator1", drawn.code)):
+                opener = Client()
+                opener.force_login(make_user(name))
+                for address in (a for a in asked if code in a and a.startswith(prefix)):
+                    opener.get(address)
         seen = []
         for name in BLIND:
             client = Client()
             client.force_login(make_user(name))
-            for address in asked:
+            for address in filter(lambda a: a.startswith(prefix), asked):
                 answer = client.get(address)
                 body = TOKENS.sub(b"", b"".join(answer) if answer.streaming else answer.content)
                 seen.append(
@@ -138,7 +165,6 @@ def visit(world) -> Callable[[], list[tuple]]:
                 )
         return seen
 
-    answers()  # opening a case for the first time is an act of its own
     return answers
 
 
@@ -158,7 +184,8 @@ def flip_diagnoses(study: Study) -> None:
 
 def flip_others_work(study: Study) -> None:
     others = Read.objects.filter(assignment__session__reader__username="expert2")
-    others.update(call="metastasis", confidence=5, score=10)
+    said = {"call": "metastasis", "confidence": 5}
+    others.update(call="metastasis", confidence=5, score=10, document={"answers": said})
 
 
 def flip_models(study: Study) -> None:
@@ -170,12 +197,13 @@ def changed(before: list[tuple], after: list[tuple]) -> list[str]:
     return [f"{a[0]} {a[1]}" for a, b in zip(before, after, strict=True) if a != b]
 
 
-@pytest.mark.parametrize("flip", [flip_diagnoses, flip_others_work, flip_models])
-def test_what_lies_behind_the_wall_changes_no_byte(world, visit, flip):
+def test_what_lies_behind_the_wall_changes_no_byte(world, visit):
+    """Status, headers and bytes of every address, after each flip: truth, others' work, models and parts."""
     before = visit()
     triggers.drop(connection)
-    flip(world)
-    assert changed(before, visit()) == []
+    for flip in (flip_diagnoses, flip_others_work, flip_models):
+        flip(world)
+        assert changed(before, visit()) == [], flip.__name__
 
 
 def test_the_visit_meets_the_desk_and_is_refused_elsewhere(world, visit):
@@ -187,8 +215,20 @@ def test_the_visit_meets_the_desk_and_is_refused_elsewhere(world, visit):
         assert any("/reading/" in a and a.endswith(tail) for a in by_status[200])
     assert f"/studies/{world.code}/dashboard/" in by_status[404]
     assert f"/studies/{world.code}/truth/" in by_status[404]
+    reader_routes = {
+        route for route, pattern in routes() if getattr(pattern.callback, "rule", "") == "reader"
+    }
+    answered = {a for status in (200, 204, 302, 405) for a in by_status.get(status, set())}
+    silent = {r for r in reader_routes if not any(matches(r, a) for a in answered)}
+    assert silent == set(), "no sample makes these answer"
     assert by_status.pop(503) == {"/healthz"}  # no worker runs here
     assert not any(status >= 500 for status in by_status)
+
+
+def matches(route: str, address: str) -> bool:
+    pattern = re.sub(r"<path:\w+>", ".+", route)
+    pattern = re.sub(r"<(?:\w+:)?\w+>", "[^/]+", pattern)
+    return re.fullmatch("/" + pattern, address.split("?")[0]) is not None
 
 
 class TellingMiddleware:
@@ -207,10 +247,10 @@ class TellingMiddleware:
 
 def test_a_leak_planted_in_a_header_is_found(world, visit, settings):
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.TellingMiddleware"]
-    before = visit()
+    before = visit("/reading/")
     triggers.drop(connection)
     flip_diagnoses(world)
-    assert changed(before, visit())
+    assert changed(before, visit("/reading/"))
 
 
 def test_a_leak_planted_in_the_case_document_is_found(world, visit, monkeypatch):
@@ -226,10 +266,10 @@ def test_a_leak_planted_in_the_case_document_is_found(world, visit, monkeypatch)
         return document
 
     monkeypatch.setattr(BlindCase, "to_json", telling)
-    before = visit()
+    before = visit("/reading/")
     triggers.drop(connection)
     flip_models(world)
-    assert any(address.endswith("/document") for address in changed(before, visit()))
+    assert any(address.endswith("/document") for address in changed(before, visit("/reading/")))
 
 
 def test_every_address_declares_its_rule():

@@ -42,7 +42,10 @@ def test_every_make_target_is_described(target):
         "coordinators",
         "readers",
         "operations",
+        "promises",
+        "traps",
         "dicomweb",
+        "ibsi",
         "features",
         "cohort",
         "statistics",
@@ -77,3 +80,47 @@ def test_every_base_package_has_a_reason():
 def test_a_synthetic_study_is_called_synthetic_on_the_first_screen():
     first_screen = (ROOT / "README.md").read_text()[:3000]
     assert "Synthetic data" in first_screen or "synthetic" in first_screen
+
+
+def test_each_promise_says_truly_whether_tests_hold_it():
+    """`tests` stands in the last column exactly where a test carries the promise's number."""
+    rows = re.findall(
+        r"^\| ([A-Z]\d+) \| .+ \| (tests|not yet) \|$",
+        (DOCS / "promises.md").read_text(),
+        re.MULTILINE,
+    )
+    held = {name for name, how in rows if how == "tests"}
+    marked = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r'promise\("([A-Z]\d+)"\)', path.read_text())
+    }
+    assert len(rows) == len(dict(rows)) == 55
+    assert held == marked
+
+
+NUMBER = r"[TDKV]\d+"
+
+
+def titles_in_typescript() -> set[str]:
+    """Numbers before the colon of a title (`T3, V15: …`) or in brackets at its end."""
+    text = "\n".join(p.read_text() for p in (ROOT / "frontend" / "src").rglob("*.test.ts"))
+    before = re.findall(rf'["`]({NUMBER}(?:, {NUMBER})*): ', text)
+    return set(re.findall(NUMBER, " ".join(before))) | set(re.findall(rf'\(({NUMBER})\)"', text))
+
+
+def test_each_trap_and_scenario_says_truly_whether_tests_hold_it():
+    """`tests` stands in the last column exactly where a test of either language carries the number."""
+    rows = re.findall(
+        rf"^\| ({NUMBER}) \| .+ \| (tests|bench|not yet) \|$",
+        (DOCS / "traps.md").read_text(),
+        re.MULTILINE,
+    )
+    held = {name for name, how in rows if how == "tests"}
+    marked = titles_in_typescript() | {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(rf'trap\("({NUMBER})"\)', path.read_text())
+    }
+    assert len(rows) == len(dict(rows)) == 32 + 6 + 4 + 19
+    assert held == marked

@@ -156,7 +156,8 @@ def test_nothing_names_this_machine_or_a_registry():
     assert found == []
 
 
-def test_there_is_at_least_as_much_test_as_code():
+def test_there_is_more_test_than_code():
+    """The house asks for 1.2 lines of test per line of code, migrations not counted."""
     code = sum(p.read_text().count("\n") for p in modules())
     tests = sum(p.read_text().count("\n") for p in (ROOT / "tests").rglob("*.py"))
-    assert tests > 0.2 * code
+    assert tests >= 1.2 * code

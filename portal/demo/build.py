@@ -12,6 +12,7 @@ from portal.analysis.cases import locked_runs
 from portal.analysis.comparison import evaluate, latest
 from portal.demo import cast, images, paperwork, sittings, work
 from portal.demo.options import Options
+from portal.demo.plan_counts import assert_counts
 from portal.demo.progress import Bar
 from portal.demo.rendering import Rendered
 from portal.demo.summary import summary
@@ -52,6 +53,7 @@ def build(options: Options) -> Built:
         evaluate(
             study, actor=analyst, now=timezone.now(), reason="planned evaluation of the demo study"
         )
+    assert_counts(study, options.plan)
     build_practice(people, seed=options.seed)
     body = summary(study, options, seconds=time.monotonic() - started)
     return Built(study, body, dict(people.new_passwords))

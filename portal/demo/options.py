@@ -30,9 +30,11 @@ class Options:
             return "demo"
         parts = ["demo", f"n{self.patients}", f"s{self.seed}"]
         if self.difficulty != 1.0:
-            parts.append(f"d{round(100 * self.difficulty)}")
+            parts.append(f"d{100 * self.difficulty:g}".replace(".", "_"))
         if self.is_null:
             parts.append("null")
+        if self.encoding != "jls":
+            parts.append(self.encoding)
         return "-".join(parts)
 
     @property

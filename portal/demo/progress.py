@@ -28,7 +28,7 @@ class Bar:
             self.stream.flush()
 
     def line(self) -> str:
-        share = self.done / self.total if self.total else 1.0
+        share = min(1.0, self.done / self.total) if self.total else 1.0
         filled = "#" * int(WIDTH * share)
         spent = time.monotonic() - self.started
         left = spent / share - spent if share > 0 else 0.0

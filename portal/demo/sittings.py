@@ -99,7 +99,7 @@ def read_all(study: Study, plan: Plan, users: Mapping[str, User], bar: Bar) -> N
 
             def answer(case: Assignment) -> ExpertAnswer:
                 said = answers[place_of(case.lesion, plan)]  # noqa: B023  used before the loop goes on
-                return ExpertAnswer(said.call, said.confidence, said.seconds, said.blur_seconds)
+                return second_thought(said) if is_reopened(case) else first_thought(said)
 
             if session.state != ReadingSession.State.CLOSED:
                 do_session(session, answer, clock=clock, step=bar.step)
@@ -107,6 +107,18 @@ def read_all(study: Study, plan: Plan, users: Mapping[str, User], bar: Bar) -> N
                 close(session, clock)
             else:
                 bar.step(session.assignments.count())
+
+
+def first_thought(said: people.ExpertAnswer) -> ExpertAnswer:
+    return ExpertAnswer(said.call, said.confidence, said.seconds, said.blur_seconds)
+
+
+def second_thought(said: people.ExpertAnswer) -> ExpertAnswer:
+    return ExpertAnswer(said.changed_call or said.call, said.confidence, 15.0, 0.0)
+
+
+def is_reopened(case: Assignment) -> bool:
+    return case.reads.count() > 1
 
 
 def reopen_some(
@@ -118,13 +130,13 @@ def reopen_some(
     """Reads that the reader takes up again before signing, one of them with another call."""
     for case in session.assignments.select_related("lesion__patient").order_by("position"):
         said = answers[place_of(case.lesion, plan)]
-        if not said.reopen:
+        if not said.reopen or is_reopened(case):
             continue
         amending.reopen(
             case, reason_code="slip", reason=REASONS[case.position % 3], actor=session.reader,
             now=clock.advance(20), simulated=True,
         )  # fmt: skip
-        final = ExpertAnswer(said.changed_call or said.call, said.confidence, 15.0, 0.0)
+        final = second_thought(said)
         do_session(session, lambda _case, final=final: final, clock=clock, step=lambda: None)  # type: ignore[misc]
 
 

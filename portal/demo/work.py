@@ -3,18 +3,21 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from django.conf import settings
 from django.db import connections
+from django.db.models import Q
 from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.analysis import extraction, feature_sets, training
 from portal.analysis.models import FeatureSet, FeatureVector, ModelRun
+from portal.analysis.table import MODALITIES
 from portal.demo.options import Options
 from portal.demo.progress import Bar
 from portal.errors import Conflict
-from portal.jobs import launch
+from portal.jobs import clock, launch
 from portal.jobs.models import Job
 from portal.jobs.supervisor import Supervisor
 from portal.study.models import Split, Study
@@ -41,11 +44,16 @@ def workers() -> Iterator[Supervisor]:
         supervisor.end(patience=5.0)
 
 
-def wait(study: Study, kind: str, bar: Bar, supervisor: Supervisor) -> None:
-    """Follow the jobs of a kind until none is active; a failed one stops the demo with its sentence."""
+def wait(
+    study: Study, kind: str, bar: Bar, supervisor: Supervisor, *, since: datetime | None = None
+) -> None:
+    """Follow the jobs of a kind until none is active; one that failed (`since`) stops the demo with its sentence."""
+    jobs_of_kind = Job.objects.of_study(study.code).filter(kind=kind).order_by("pk")
+    if since is not None:
+        jobs_of_kind = jobs_of_kind.filter(Q(ended_at__isnull=True) | Q(ended_at__gte=since))
     while True:
         supervisor.tick(time.monotonic())
-        jobs = list(Job.objects.of_study(study.code).filter(kind=kind))
+        jobs = list(jobs_of_kind.all())
         bar.set(sum(job.done for job in jobs))
         failed = [job for job in jobs if job.state == Job.State.FAILED]
         if failed:
@@ -59,8 +67,9 @@ def extract_all(study: Study, bar: Bar, supervisor: Supervisor, *, actor: User) 
     feature_set = feature_sets.use(study, actor=actor, now=timezone.now())
     bar.total = extraction.pending(feature_set).count()
     while extraction.pending(feature_set).exists():
+        since = clock.now()  # what failed in an earlier run is done again, and is no reason to stop
         extraction.start(feature_set, user=actor, shards=settings.WORKERS)
-        wait(study, extraction.KIND, bar, supervisor)
+        wait(study, extraction.KIND, bar, supervisor, since=since)
     bar.set(bar.total)
     return feature_set
 
@@ -78,7 +87,7 @@ def train_all(
     split = Split.objects.filter(study=study, locked_at__isnull=False).order_by("-version").first()
     if split is None:
         raise Conflict("The demo has no locked split.")
-    for kind in ModelRun.Kind.values:
+    for kind in MODALITIES:
         if not ModelRun.objects.filter(study=study, kind=kind).exists():
             training.create_run(
                 study, kind, split=split, feature_set=feature_set, seed=options.seed, actor=actor,

@@ -43,9 +43,11 @@ def styles_of(entry: str, chunks: dict[str, Any], seen: set[str]) -> list[str]:
 
 
 @register.simple_tag
-def vite_entry(name: str) -> SafeString:
-    """Script and style tags of one entry, or a sentence that names the command that builds it."""
+def vite_entry(name: str, *, optional: bool = False) -> SafeString:
+    """Script and style tags of one entry; unbuilt, a sentence that names the command, or nothing."""
     chunks = manifest()
+    if name not in chunks and optional:
+        return SafeString("")
     if name not in chunks:
         return format_html('<p class="notice notice-warning" role="alert">{}</p>', MISSING)
     links = format_html_join(
