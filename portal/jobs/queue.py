@@ -16,6 +16,7 @@ from portal.accounts.models import User
 from portal.audit.chain import digest
 from portal.celery import app
 from portal.jobs import clock
+from portal.jobs.later import Later
 from portal.jobs.models import WAKE_UP_REPEAT_SECONDS, Job
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,13 @@ def register_kind(kind: str, work: Work, *, limit_seconds: int = LIMIT_SECONDS) 
     """Tell the queue which verb does the jobs of a kind, and after how long one is stuck and killed."""
     KINDS[kind] = work
     LIMITS[kind] = limit_seconds
+
+
+def make_ready(**_: Any) -> None:
+    """In a worker, before its pool forks: import what the jobs need once, for all processes of the pool."""
+    for work in KINDS.values():
+        if isinstance(work, Later):
+            work.ready()
 
 
 def enqueue(

@@ -3,9 +3,9 @@
 from typing import Any
 
 from celery import shared_task
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
 
-from portal.jobs import presence, work
+from portal.jobs import presence, queue, work
 
 
 @shared_task(name="portal.jobs.run")  # type: ignore[untyped-decorator]
@@ -18,5 +18,6 @@ def leave_logs(**_: Any) -> None:
 
 
 setup_logging.connect(leave_logs)
+worker_init.connect(queue.make_ready)
 worker_ready.connect(presence.announce)
 worker_process_init.connect(presence.calm_down)

@@ -1,6 +1,6 @@
 """Kinds of jobs of this floor."""
 
+from portal.jobs.later import Later
 from portal.jobs.queue import register_kind
-from portal.study import pulling
 
-register_kind(pulling.KIND, pulling.work)
+register_kind("archive.pull", Later("portal.study.pulling.work"))
