@@ -26,3 +26,6 @@ STATIC_ROOT = DATA_DIR / "static"  # noqa: F405
 STATIC_ROOT.mkdir(exist_ok=True)
 at = MIDDLEWARE.index("portal.audit.middleware.RequestContextMiddleware") + 1  # noqa: F405
 MIDDLEWARE.insert(at, "tests.audit_watch.AuditWatch")  # noqa: F405
+if DATABASES["default"]["ENGINE"].endswith("postgresql"):  # noqa: F405
+    # a test's rows need not outlive a loss of power
+    DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"  # noqa: F405

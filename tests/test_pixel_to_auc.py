@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PATIENTS, LESIONS, REPEATS = 24, 35, 5
+PATIENTS, LESIONS, REPEATS = 16, 23, 4
 
 
 @cache
@@ -94,7 +94,7 @@ def test_everything_went_through_the_doors_and_left_its_act(folders):
         "verbs = set(AuditEvent.objects.values_list('verb', flat=True))\n"
         "print(json.dumps({'intact': verify().is_intact, 'looks': Look.objects.count(),\n"
         "  'states': sorted(Study.objects.values_list('state', flat=True)),\n"
-        "  'open': Read.objects.filter(assignment__session__study__code='demo-n24-s2022')"
+        "  'open': Read.objects.filter(assignment__session__study__state='UNBLINDED')"
         ".exclude(state='locked').filter(is_current=True).count(),\n"
         "  'verbs': sorted(verbs)}))\n",
     )
@@ -116,7 +116,7 @@ from portal.demo import work
 from portal.demo.progress import Bar
 from portal.jobs.models import Job
 from portal.study.models import Study
-study = Study.objects.get(code='demo-n24-s2022')
+study = Study.objects.get(state='UNBLINDED')
 chosen = feature_sets.use(study, {'grid_mm': 0.5}, actor=None, now=timezone.now())
 total = extraction.pending(chosen).count()
 with work.workers() as supervisor:

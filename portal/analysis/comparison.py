@@ -12,7 +12,7 @@ from portal.accounts.models import User
 from portal.analysis.cases import Part, gather, locked_runs
 from portal.analysis.characteristics import by_class, by_part
 from portal.analysis.feature_figures import feature_figures, reliability_figures
-from portal.analysis.figures import all_figures
+from portal.analysis.figures import all_figures, has_repeats
 from portal.analysis.models import Evaluation, Look
 from portal.analysis.outline_agreement import outline_agreement
 from portal.audit.chain import digest
@@ -47,12 +47,17 @@ def evaluate(
     return rows
 
 
+ONE_CLASS = "This part needs lesions of both classes that every model scored and every expert read."
+ONE_PATIENT = "This part needs lesions of each class from at least two patients, as lesions of one patient belong together."
+
+
 def figures_or_reason(part: Part) -> dict[str, Any]:
-    """The figures of a part, or the sentence why there are none (one class only, nothing scored)."""
-    if len(set(part.y.tolist())) < 2:
-        return {
-            "reason": "This part needs lesions of both classes that every model scored and every expert read."
-        }
+    """The figures of a part, or the sentence why there are none (one class only, nothing scored, one patient)."""
+    n_patients = [len(set(part.groups[part.y == label].tolist())) for label in (0, 1)]
+    if min(n_patients) == 0:
+        return {"reason": ONE_CLASS}
+    if min(n_patients) == 1 and has_repeats(part):
+        return {"reason": ONE_PATIENT}
     return all_figures(part)
 
 

@@ -24,7 +24,7 @@ def install(
         t: {ROLE: rights_on(t), APPLICATION: rights_of_application(t, append_only, undeletable)}
         for t in tables
     }
-    with connection.cursor() as cursor:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(f"GRANT {ROLE} TO {APPLICATION}")
         for table, by_role in rights.items():
             for role, granted in by_role.items():

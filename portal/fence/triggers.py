@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from portal.fence import postgres
@@ -86,11 +86,11 @@ def postgres_statements(trigger: Trigger) -> list[str]:
 
 
 def install(connection: BaseDatabaseWrapper) -> int:
-    """Create every registered trigger whose table exists; returns how many."""
+    """Create every registered trigger whose table exists, all or none; returns how many."""
     tables = set(connection.introspection.table_names())
     wanted = [t for t in registry.values() if t.table in tables]
     make = sqlite_statements if connection.vendor == "sqlite" else postgres_statements
-    with connection.cursor() as cursor:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         for trigger in wanted:
             for statement in make(trigger):
                 cursor.execute(statement)
@@ -99,7 +99,7 @@ def install(connection: BaseDatabaseWrapper) -> int:
 
 def drop(connection: BaseDatabaseWrapper) -> None:
     """Remove the triggers, for test harnesses that flush tables."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         for trigger in registry.values():
             on = f' ON "{trigger.table}"' if connection.vendor == "postgresql" else ""
             cursor.execute(f'DROP TRIGGER IF EXISTS "{trigger.name}"{on}')

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -342,6 +343,13 @@ def test_a_part_of_one_class_says_so_instead_of_figures(study, monkeypatch):
     rows = gather(study, "validation")
     only = type(rows)(**{**vars(rows), "y": np.ones_like(rows.y)})
     assert "both classes" in comparison.figures_or_reason(only)["reason"]
+
+
+def test_a_class_of_one_patient_with_several_lesions_says_so_instead_of_figures(study):
+    rows = gather(study, "validation")
+    one = np.where(rows.y == 1, "the one patient", rows.groups)
+    part = replace(rows, groups=one)
+    assert "at least two patients" in comparison.figures_or_reason(part)["reason"]
 
 
 def test_without_a_locked_run_there_is_nothing_to_compare(db):

@@ -14,6 +14,7 @@ from portal.errors import StudyError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Copies every ready series of a study to the other store, reads it back, and compares each frame with its "
         "digest; run again, it goes on where it ended. Held series stay here. Exit status 1 if any did not move."

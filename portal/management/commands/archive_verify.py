@@ -10,6 +10,7 @@ from portal.archive.verify import damaged
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = "Names each damaged image; exit status 1 if there is any."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -13,6 +13,7 @@ from portal.errors import StudyError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Writes the whole installation (database, archive, keys, heads of the audit trail) into one tar file "
         "while the portal works, then reads it again and checks it. With --check, only checks a file. "

@@ -19,6 +19,7 @@ from portal.management.commands.up import prepare
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Builds the synthetic study through the portal's own doors up to UNBLINDED, then serves it."
     )

@@ -13,6 +13,7 @@ from portal.study.models import Membership, Study
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = "Evaluates both parts of an unblinded study; the look is counted."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -13,6 +13,7 @@ from portal.study.models import Study
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Writes each table (CSV and JSON) and figure (CSV and SVG) that the study's state opens into an empty folder; "
         "each table taken is an act in the trail, in the name of USER, who must coordinate or analyse the study."

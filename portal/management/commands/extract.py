@@ -14,6 +14,7 @@ from portal.study.models import Study
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Queues the extraction of all locked ROIs without a vector for the workers; with --here does it in this "
         "process. What was extracted before is kept, a ROI that fails keeps its reason and stops nothing."

@@ -14,6 +14,7 @@ from portal.study.models import Study
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Registers the patients and lesions of a CSV file: all rows or, with a problem in any, none. "
         "The same file twice changes nothing. Columns: "

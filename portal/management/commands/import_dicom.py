@@ -15,6 +15,7 @@ from portal.study.models import State, Study
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Imports a file, folder or zip; exit 0 nothing refused, 1 something refused, 2 wrong call."
     )

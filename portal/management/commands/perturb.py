@@ -12,6 +12,7 @@ from portal.study.models import Study
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = "Perturbs one ROI of every training lesion 44 times; with --here in this process."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -10,6 +10,7 @@ from portal.jobs.reaper import serve
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = "Gives expired jobs back and repeats lost wake-ups, every few seconds, until ended."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -11,6 +11,7 @@ from portal.errors import StudyError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = "Removes USER's authenticators and recovery codes and ends their sessions; an act in the trail."
 
     def add_arguments(self, parser: CommandParser) -> None:

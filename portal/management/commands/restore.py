@@ -17,6 +17,7 @@ from portal.jobs.supervisor import FolderLock
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Puts a backup into this installation, which must be empty and not running: checks the file first, then the "
         "restored triggers, audit trail and every frame. Exit status 0 only if all of them hold."

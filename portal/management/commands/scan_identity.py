@@ -12,6 +12,7 @@ from portal.errors import StudyError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Searches packs, exports, logs and every text column outside the sealed tables for the names, dates and ids "
         "of LIST, one a line. Names the line and the place, never the identifier. Exit 1 if any is found, 2 wrong call."

@@ -11,6 +11,7 @@ from portal.errors import StudyError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = "Prints a new API token of USER as its last line; it is shown this once only."
 
     def add_arguments(self, parser: CommandParser) -> None:

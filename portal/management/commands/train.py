@@ -18,6 +18,7 @@ from portal.study.models import Membership, Split, Study
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = (
         "Creates one run per model kind on the newest locked split and the current features; with --here fits them "
         "in this process and ends with an error unless all could be fitted. Parameters: "
