@@ -178,7 +178,7 @@ def finish(study: Study, options: Options, coordinator: User, analyst: User) -> 
             bar = Bar("features", 0)
             feature_set = work.extract_all(study, bar, supervisor, actor=analyst)
             bar.end()
-            bar = Bar("models", 3 * 4)
+            bar = Bar("models", 0)
             work.train_all(study, feature_set, options, bar, supervisor, actor=analyst)
             bar.end()
     step(study, State.READS_LOCKED, coordinator)

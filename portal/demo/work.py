@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.analysis import extraction, feature_sets, training
+from portal.analysis import extraction, feature_sets, results, training
 from portal.analysis.models import FeatureSet, FeatureVector, ModelRun
 from portal.analysis.table import MODALITIES
 from portal.demo.options import Options
@@ -23,7 +23,8 @@ from portal.jobs.supervisor import Supervisor
 from portal.study.models import Split, Study
 
 POLL_SECONDS = 0.2
-N_BOOT = 50
+# a cohort too small for its figures to mean anything shows that the resampling runs
+N_BOOT, FEW_BOOT, SMALL = 50, 10, 40
 
 
 @contextmanager
@@ -87,11 +88,13 @@ def train_all(
     split = Split.objects.filter(study=study, locked_at__isnull=False).order_by("-version").first()
     if split is None:
         raise Conflict("The demo has no locked split.")
+    bar.total = results.STAGES * len(MODALITIES)
+    n_boot = FEW_BOOT if options.patients < SMALL else N_BOOT
     for kind in MODALITIES:
         if not ModelRun.objects.filter(study=study, kind=kind).exists():
             training.create_run(
                 study, kind, split=split, feature_set=feature_set, seed=options.seed, actor=actor,
-                now=timezone.now(), parameters={"n_boot": N_BOOT},
+                now=timezone.now(), parameters={"n_boot": n_boot},
             )  # fmt: skip
     wait(study, training.KIND, bar, supervisor)
     for run in ModelRun.objects.filter(study=study, state=ModelRun.State.FITTED):
