@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from typing import Any, Protocol
 
 import numpy as np
@@ -165,6 +168,7 @@ def bootstrap_optimism(
     n_boot: int = 200,
     seed: int | None = None,
     indices: npt.ArrayLike | None = None,
+    workers: int = 1,
 ) -> Optimism:
     """Subtract from the apparent AUC and Brier score what refitting the whole pipeline in resamples shows as optimism.
 
@@ -173,7 +177,8 @@ def bootstrap_optimism(
     their rows and keep one id in all copies. Optimism is the mean of (on the resample - on the original rows).
     Resamples with one class or a failing fit (ValueError) are nan in `boot_auc` and counted in `n_failed`; more than
     5 % set `resamples_failed`. `selected_fraction` (p,) needs models with `selected_`; a feature of the full fit that
-    fewer than half the resamples choose sets `selection_unstable`.
+    fewer than half the resamples choose sets `selection_unstable`. `workers` processes share the resamples: the answer
+    is the same for any number; for more than one, `make` must be picklable and see to its own BLAS threads.
 
     Raises ValueError for bad input. Source: Harrell, Regression Modeling Strategies, 5.3 (rms::validate).
     """
@@ -186,9 +191,23 @@ def bootstrap_optimism(
         resamples = patient_resamples(data.codes, n_boot=n_boot, seed=int(seed or 0))
     model = _fitted(make, data)
     p = _probability(model, data.X)
-    found = [_one_resample(make, data, rows) for rows in resamples]
+    found = _every_resample(make, data, resamples, workers)
     selected = _selected(model, _names_of(model), data.X.shape[1])
     return _optimism(rank_auc(data.y, p), _brier(data.y, p), found, selected)
+
+
+def _every_resample(
+    make: Make, data: _Data, resamples: list[IntArray], workers: int
+) -> list[_Resample | None]:
+    """Refit on each resample, in their order whatever the number of processes."""
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    task = partial(_one_resample, make, data)
+    if min(workers, len(resamples)) < 2:
+        return [task(rows) for rows in resamples]
+    share = max(1, len(resamples) // (8 * workers))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(task, resamples, chunksize=share))
 
 
 def _one_resample(make: Make, data: _Data, rows: IntArray) -> _Resample | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.test import Client
 from scipy.special import expit
 
@@ -30,7 +30,7 @@ from radiomics.model import RadiomicsModel
 from radiomics.nomogram import nomogram
 from tests.analysis.builders import FAST, do_all, right_but_for, trained
 from tests.analysis.test_commands import train
-from tests.cohort import NOW, make_user
+from tests.cohort import NOW, make_lesion, make_user
 from tests.study.builders import carry_to
 
 pytestmark = pytest.mark.django_db
@@ -244,6 +244,19 @@ def test_the_probability_follows_from_the_stored_numbers_by_hand(run):
     eta = sum(b * values[term] for term, b in zip(fit["terms"], fit["coef"], strict=True))
     assert scored.outcome.probability == pytest.approx(expit(eta), abs=1e-12)
     assert scored.is_apparent
+
+
+def test_the_database_refuses_a_validation_prediction_for_a_patient_of_the_fit(run):
+    """For the lesion itself and for another lesion of its patient; as “apparent” it stands there already."""
+    training.lock(run, actor=make_user("analyst"), now=NOW)
+    fitted = Lesion.objects.get(pk=in_train(run)[0])
+    other = make_lesion(fitted.patient, number=2, included=False)
+    before = Prediction.objects.filter(run=run).count()
+    for lesion in (fitted, other):
+        with pytest.raises(IntegrityError, match="is apparent"), transaction.atomic():
+            Prediction.objects.create(run=run, lesion=lesion, kind="validation", probability=0.5)
+    assert Prediction.objects.filter(run=run).count() == before
+    assert Prediction.objects.filter(run=run, lesion=fitted, kind="apparent").count() == 1
 
 
 def test_a_tumour_that_no_training_lesion_had_is_called_out_of_range(run):

@@ -124,6 +124,45 @@ def test_failed_resamples_are_counted_not_redrawn():
     json.dumps(found.to_dict(), allow_nan=False)
 
 
+class NamesFirst(Logistic):
+    """Selects the first column on most resamples, the second on the others; fails where class 1 is rare."""
+
+    def fit(self, X, y, groups):
+        if y.mean() < 0.35:
+            raise ValueError("class 1 is rare")
+        super().fit(X, y, groups)
+        self.selected_ = (0,) if X[:, 1].mean() > 0 else (1,)
+        return self
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_two_processes_give_the_bits_of_one(workers):
+    X, y, groups = data()
+    one, more = (
+        bootstrap_optimism(NamesFirst, X, y, groups, n_boot=21, seed=3, workers=w)
+        for w in (1, workers)
+    )
+    assert 0 < one.n_failed < 21
+    assert 0 < one.selected_fraction[1] < 1
+    assert json.dumps(one.to_dict()) == json.dumps(more.to_dict())
+
+
+def test_given_resamples_keep_their_order_over_processes():
+    X, y, groups = data()
+    indices = np.random.Generator(np.random.PCG64(5)).integers(60, size=(7, 60))
+    one, two = (
+        bootstrap_optimism(Logistic, X, y, groups, indices=indices, workers=w) for w in (1, 2)
+    )
+    assert (one.boot_auc == two.boot_auc).all()
+    assert np.unique(one.boot_auc).size == 7
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_somebody_has_to_work(workers):
+    with pytest.raises(ValueError, match="workers must be at least 1"):
+        bootstrap_optimism(FirstColumn, *data(), n_boot=2, seed=1, workers=workers)
+
+
 @pytest.mark.parametrize("given", [{}, {"seed": 1, "indices": [[0] * 60]}])
 def test_exactly_one_of_seed_and_indices_is_needed(given):
     with pytest.raises(ValueError, match="exactly one"):

@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from radiomics.lasso import lambda_sequence, lasso_path
 from radiomics.result import FloatArray
-from radiomics.solver import Point, Problem, _admit, _direction, solve
+from radiomics.solver import Point, Problem, _Descent, _solved, _worst, solve
 
 SEED = st.integers(0, 10**6)
 
@@ -135,34 +135,108 @@ def test_the_loss_stays_finite_far_out() -> None:
 
 
 def test_at_most_ten_columns_enter_at_once_and_none_far_below_the_worst() -> None:
-    found = problem(p=30)
-    start = found.start()
-    c = np.linspace(1.0, 0.01, 30)
-    excess = c - 0.005
-    wider, gradient = _admit(start, c, excess, 0.005, np.array([0.0]))
-    assert wider.active.tolist() == list(range(10))
-    np.testing.assert_allclose(gradient[1:], c[:10] - 0.005)
+    assert _worst(np.linspace(1.0, 0.01, 30)).tolist() == list(range(10))
     few = np.where(np.arange(30) < 3, 1.0, 0.1)
-    assert _admit(start, few, few, 0.0, np.array([0.0]))[0].active.tolist() == [0, 1, 2]
+    assert _worst(few).tolist() == [0, 1, 2]
+
+
+def at_the_start(found: Problem, lam: float = 0.1) -> _Descent:
+    return _Descent(found, lam, found.start(), np.arange(len(found.ZT)))
 
 
 def test_a_newcomer_starts_at_nought_with_the_sign_of_its_slope() -> None:
-    found = problem(p=2)
-    c = np.array([0.5, -0.5])
-    wider, _ = _admit(found.start(), c, np.abs(c) - 0.1, 0.1, np.array([0.0]))
-    assert wider.signs.tolist() == [1.0, -1.0]
-    assert wider.b.tolist() == [0.0, 0.0]
+    descent = at_the_start(problem(p=2))
+    gradient = descent.admit(np.array([1, 0]), np.array([0.5, -0.4]), np.array([0.0]))
+    assert descent.sign.tolist() == [0.0, -1.0, 1.0]
+    assert descent.coef[1:].tolist() == [0.0, 0.0]
+    assert descent.place.tolist() == [1, 0]
+    np.testing.assert_allclose(gradient, [0.0, -0.3, 0.4])
+    np.testing.assert_array_equal(descent.design[1:], descent.problem.ZT[[1, 0]])
+
+
+def test_a_newcomer_that_would_turn_round_leaves_before_the_step() -> None:
+    """Two nearly equal columns, of which one is far worse: together they would go opposite ways."""
+    found = problem(7, p=2)
+    found.ZT[1] = found.ZT[0] + 0.01 * found.ZT[1]
+    descent = at_the_start(found)
+    gradient = descent.admit(np.array([0, 1]), np.array([1.0, 0.2]), np.array([0.0]))
+    step = descent.direction(np.full(found.y.size, 0.5), gradient, 1e-12)
+    assert descent.place.tolist() == [0]
+    assert step.shape == descent.coef.shape == (2,)
+    assert step[1] > 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1e4])
+def test_a_step_of_any_length_never_raises_the_objective(scale: float) -> None:
+    found = problem(8, p=3, signal=4.0)
+    descent = at_the_start(found, 0.001)
+    slopes = found.ZT @ found.residual(descent.eta)
+    descent.admit(np.arange(3), slopes, np.array([0.0]))
+    before = found.objective(descent.point(), 0.001)
+    descent.move(scale * np.concatenate([[0.0], slopes]))
+    assert found.objective(descent.point(), 0.001) <= before
+
+
+def test_a_step_ends_where_the_first_coefficient_reaches_nought() -> None:
+    found = problem(9, n=200, p=3, signal=0.2)
+    start, _ = solve(found, 0.02 * largest(found), found.start(), 1e-9)
+    assert start.active.size == 3
+    assert 0.5 * np.abs(start.b[0] * found.ZT[start.active[0]]).max() < 1.0
+    descent = _Descent(found, 0.02, start, np.arange(3))
+    descent.move(np.concatenate([[0.0], -2.0 * start.b * [1.0, 0.1, 0.2]]))
+    assert descent.place.tolist() == start.active[1:].tolist()
+    np.testing.assert_allclose(descent.coef[1:], start.b[1:] * [0.9, 0.8])
+    np.testing.assert_allclose(descent.eta, descent.coef @ descent.design)
+
+
+def test_a_factor_is_used_again_only_where_it_takes_the_rest_of_the_way() -> None:
+    found = problem(10, p=3)
+    lam = 0.1 * largest(found)
+    near, _ = solve(found, 1.001 * lam, found.start(), 1e-9)
+    descent = _Descent(found, lam, near, np.arange(3))
+    m = expit(near.eta)
+    first = descent.direction(m, np.append([0.0], -1e-3 * lam * near.signs), 1e-12)
+    descent.drift = 1e-3
+    small = np.full(first.size, 1e-8)
+    again = descent.direction(np.full(m.size, 0.1), small, 1e-12)
+    hessian = (descent.design * (m * (1 - m) / m.size)) @ descent.design.T
+    np.testing.assert_allclose(hessian @ again, small, rtol=1e-6)
+    descent.drift = 0.5
+    anew = descent.direction(np.full(m.size, 0.1), small, 1e-12)
+    np.testing.assert_allclose(0.09 / m.size * (descent.design @ descent.design.T) @ anew, small, rtol=1e-6)  # fmt: skip
+    assert descent.drift == 0.0
+
+
+def test_columns_that_the_strong_rule_leaves_out_are_found_in_the_end() -> None:
+    """A jump over most of the path: the rule errs, the last look at all columns does not."""
+    for seed in range(20):
+        found = problem(seed, n=30, p=60)
+        lam = 0.3 * largest(found)
+        warm, _ = solve(found, 0.99 * largest(found), found.start(), 1e-9)
+        warm.slopes = np.where(np.arange(60) == np.argmax(np.abs(warm.slopes)), warm.slopes, 0.0)
+        point, _ = solve(found, lam, warm, 1e-9)
+        cold, _ = solve(found, lam, found.start(), 1e-9)
+        assert cold.active.size > 1
+        np.testing.assert_allclose(coefficients(found, point), coefficients(found, cold), atol=1e-8)
+
+
+def test_the_slopes_of_a_solution_are_those_of_all_columns() -> None:
+    found = problem(2, p=40)
+    point, _ = solve(found, 0.3 * largest(found), found.start(), 1e-9)
+    np.testing.assert_array_equal(point.slopes, found.ZT @ found.residual(point.eta))
 
 
 def test_a_singular_system_is_solved_by_least_squares() -> None:
-    hessian = np.array([[1.0, 1.0], [1.0, 1.0]])
-    np.testing.assert_allclose(_direction(hessian, np.array([2.0, 2.0])), [1.0, 1.0])
+    step, factor = _solved(np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([2.0, 2.0]))
+    np.testing.assert_allclose(step, [1.0, 1.0])
+    assert factor is None
 
 
-def test_a_regular_system_is_solved_exactly() -> None:
-    hessian = np.array([[2.0, 0.5], [0.5, 1.0]])
-    step = _direction(hessian, np.array([1.0, -1.0]))
-    np.testing.assert_allclose(hessian @ step, [1.0, -1.0], atol=1e-14)
+def test_a_regular_system_is_solved_exactly_from_its_upper_triangle() -> None:
+    upper = np.array([[2.0, 0.5], [9.0, 1.0]])
+    step, factor = _solved(upper, np.array([1.0, -1.0]))
+    np.testing.assert_allclose([[2.0, 0.5], [0.5, 1.0]] @ step, [1.0, -1.0], atol=1e-14)
+    np.testing.assert_allclose(np.triu(factor).T @ np.triu(factor), [[2.0, 0.5], [0.5, 1.0]])
 
 
 @pytest.mark.parametrize("copies", [2, 5])

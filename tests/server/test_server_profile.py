@@ -31,6 +31,13 @@ REST = (
     *(f"tests/truth/test_{name}.py" for name in ("pages", "strata", "truth_import")),
 )  # fmt: skip
 
+CLINICAL = " or ".join(
+    (
+        "test_the_form_trains_one", "test_it_stores_the_last_fit", "test_out_of_fold_and_apparent", "test_a_repeat_gives_the_same_bytes",
+        "test_locked_it_predicts_validation", "test_the_database_refuses_a_validation_prediction", "test_once_unblinded_it_stands",
+    )
+)  # fmt: skip
+
 pytestmark = pytest.mark.server
 
 
@@ -86,6 +93,16 @@ def test_triggers_fence_and_truth_hold_on_postgres(postgres, tmp_path, files):
         OSTEON_DATABASE_URL=postgres, OSTEON_DATA_DIR=str(tmp_path / "data"),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_a_clinical_run_is_trained_predicts_and_is_fenced_on_postgres(postgres, tmp_path):
+    """From the queued job to its predictions and the comparison; the trigger's refusal among them."""
+    done = run(
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/analysis/test_clinical_run.py", "-k", CLINICAL],
+        OSTEON_DATABASE_URL=postgres, OSTEON_DATA_DIR=str(tmp_path / "data"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert f"{len(CLINICAL.split(' or '))} passed" in done.stdout
 
 
 def test_the_demo_runs_on_postgres_and_redis_with_a_real_worker(database, broker, tmp_path):
