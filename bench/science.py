@@ -361,7 +361,7 @@ def text(line: Line) -> str:
     else:
         against = f"{line.peer} {line.peer_seconds:.4f} s, ratio {line.ratio:.3f}"
     bars = [
-        f"{bar} {unit}" for bar, unit in ((line.ratio_bar, "x"), (line.seconds_bar, "s")) if bar
+        f"{bar:.3g} {unit}" for bar, unit in ((line.ratio_bar, "x"), (line.seconds_bar, "s")) if bar
     ]
     bar = f"  [{'met' if line.met else 'MISSED'}: bar {', '.join(bars)}]" if bars else ""
     return f"{line.task:34s} {line.seconds:.5f} s  {against}{bar}  {line.note}".rstrip()

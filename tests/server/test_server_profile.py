@@ -95,11 +95,11 @@ def test_triggers_fence_and_truth_hold_on_postgres(postgres, tmp_path, files):
     assert done.returncode == 0, done.stdout[-4000:]
 
 
-def test_a_clinical_run_is_trained_predicts_and_is_fenced_on_postgres(postgres, tmp_path):
+def test_a_clinical_run_is_trained_predicts_and_is_fenced_on_postgres(database, tmp_path):
     """From the queued job to its predictions and the comparison; the trigger's refusal among them."""
     done = run(
         ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/analysis/test_clinical_run.py", "-k", CLINICAL],
-        OSTEON_DATABASE_URL=postgres, OSTEON_DATA_DIR=str(tmp_path / "data"),
+        OSTEON_DATABASE_URL=database, OSTEON_DATA_DIR=str(tmp_path / "data"),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
     assert f"{len(CLINICAL.split(' or '))} passed" in done.stdout
