@@ -20,9 +20,9 @@ from portal.archive.ingest import (
     ended,
     next_row,
     on_own_connection,
-    text,
 )
 from portal.archive.models import Import, ImportFile, Instance
+from portal.archive.pool import text
 from portal.audit.trail import record
 from portal.errors import Conflict, Invalid
 

@@ -32,10 +32,11 @@ def allow_cpu() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
 
 
-def answer(request: dict[str, str]) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
     """One file's outcome; any fault of a damaged file is one refusal."""
     try:
-        return {"ok": True, **read(Path(request["path"]), Path(request["spool"]))}
+        spool = Path(request["spool"])
+        return {"ok": True, **read(Path(request["path"]), spool, is_ours=request["is_ours"])}
     except Refusal as refusal:
         return {
             "ok": False,

@@ -41,18 +41,20 @@ def exam_of(context: Context, answer: dict[str, Any], recent: Recent) -> Exam:
     """The patient's exam in this study or on this shelf, made when it is the first."""
     source, is_synthetic = answer["source"], answer["facts"]["SyntheticData"] == "YES"
     place = (source["StudyInstanceUID"], person_of(context, source), is_synthetic)
-    return recent.exam(place, lambda: found_exam(context, answer))
+    return recent.exam(place, lambda: found_exam(context, answer, recent))
 
 
-def found_exam(context: Context, answer: dict[str, Any]) -> Exam:
+def found_exam(context: Context, answer: dict[str, Any], recent: Recent) -> Exam:
     source = answer["source"]
-    known = within_reach(context, uids.archive_uid(context.key, source["StudyInstanceUID"]))
+    known = list(within_reach(context, uids.archive_uid(context.key, source["StudyInstanceUID"])))
     person, is_synthetic = person_of(context, source), answer["facts"]["SyntheticData"] == "YES"
-    mine = known.filter(patient_key=person, is_synthetic=is_synthetic).first()
-    if mine is not None:
-        return mine
-    has_conflict = known.exclude(patient_key=person).exists()
-    return new_exam(context, answer, person=person, has_conflict=has_conflict)
+    for one in known:
+        if one.patient_key == person and one.is_synthetic == is_synthetic:
+            return one
+    has_conflict = any(one.patient_key != person for one in known)
+    made = new_exam(context, answer, person=person, has_conflict=has_conflict)
+    recent.made_exam(made)
+    return made
 
 
 def new_exam(context: Context, answer: dict[str, Any], *, person: str, has_conflict: bool) -> Exam:
@@ -111,14 +113,21 @@ def series_of(context: Context, answer: dict[str, Any], exam: Exam, recent: Rece
     """The series of this name in the exam; slices of another orientation are a series of their own beside it."""
     name, turned = series_name(answer), orientation_of(answer)
 
+    def made(called: str) -> Series:
+        new = new_series(context, answer, exam, called)
+        recent.made_series(new)
+        return new
+
     def find() -> Series:
         for number in itertools.count():
             called = f"{name}|turned{number}" if number else name
             mapped = uids.archive_uid(context.key, called)
+            if recent.is_empty(exam):
+                return made(called)
             known = Series.objects.filter(exam=exam, mapped_uid=mapped, role=answer["role"])
             found = known.select_related("exam").order_by("pk").first()
             if found is None:
-                return new_series(context, answer, exam, called)
+                return made(called)
             if not turned or is_alike(turned, first_orientation(found)):
                 return found
         raise AssertionError("unreachable")

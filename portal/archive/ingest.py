@@ -1,11 +1,11 @@
 """The one way in: files are read in children, de-identified, packed and indexed; each has its outcome."""
 
 import shutil
-import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.archive import packs
+from portal.archive.ahead import BATCH, Ahead, Read, read_all, spool_folder
 from portal.archive.context import Context
 from portal.archive.index import Outcome, indexed, refuse_other_kind, refused, store
-from portal.archive.models import Import, ImportFile, Series
-from portal.archive.packs import Spooled
-from portal.archive.pool import Pool, pool
+from portal.archive.models import Import, ImportFile, Instance, Series
+from portal.archive.pool import text
 from portal.archive.recent import Recent, begin
 from portal.archive.refusals import Refusal
 from portal.archive.settle import settle
@@ -30,18 +30,9 @@ from portal.archive.unpack import Entry, entries
 from portal.audit.trail import record
 
 T = TypeVar("T")
-BATCH = 64
+# the series of a batch, with all their images where the batch alone has written them
+Touched = dict[int, tuple[Series, list[Instance] | None]]
 SKIPPED = {"not_dicom", "dicomdir"}
-
-
-@dataclass(frozen=True)
-class Read:
-    """One file after its child: the answer, and where its frames lie in the spool."""
-
-    entry: Entry
-    answer: dict[str, Any]
-    frames: tuple[Spooled, ...] = ()
-    stored: tuple[Spooled, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +45,7 @@ class Work:
     on_progress: Callable[[int, int], None] | None
     heard: list[dict[str, Any]] | None = None
     exam_uid: str = ""
+    ahead: Ahead = field(default_factory=Ahead)
     batch: int = 0
     is_folder: bool = False
 
@@ -85,16 +77,20 @@ def import_paths(
     on_progress: Callable[[int, int], None] | None = None,
     heard: list[dict[str, Any]] | None = None,
     exam_uid: str = "",
+    ahead: Ahead | None = None,
 ) -> Import:
     """Import files, folders and zips into the unfiled shelf or a study; idempotent, every file answered for.
 
     `archive_seed` is for synthetic studies only: their UIDs and digests then repeat from run to run.
     `heard` is given what the children answered, file by file; images of another exam than `exam_uid` are refused.
+    `ahead` knows files that are being read already.
     """
     context = Context(
         archive_key(archive_seed), study_key, actor, expects_synthetic, archive_seed is not None
     )
-    work = Work(list(paths), names or {}, workers or settings.WORKERS, on_progress, heard, exam_uid)
+    work = Work(
+        list(paths), names or {}, workers or settings.WORKERS, on_progress, heard, exam_uid, ahead or Ahead()
+    )  # fmt: skip
     return on_own_connection(lambda: imported(context, work, door=door, warning=warning))
 
 
@@ -115,7 +111,7 @@ def closing(work: Callable[[], T]) -> T:
 
 def imported(context: Context, work: Work, *, door: str, warning: str) -> Import:
     packs.check_free_space()
-    row = begun(context, door=door, warning=warning)
+    row = unwritten(context, door=door, warning=warning)
     if not add(row, context, work, is_whole=True):
         return ended(row)
     push_later()
@@ -123,7 +119,14 @@ def imported(context: Context, work: Work, *, door: str, warning: str) -> Import
 
 
 def begun(context: Context, *, door: str, warning: str) -> Import:
-    return Import.objects.create(
+    row = unwritten(context, door=door, warning=warning)
+    row.save()
+    return row
+
+
+def unwritten(context: Context, *, door: str, warning: str) -> Import:
+    """An import of which nobody has heard: its row comes with its first batch, or before the first of many."""
+    return Import(
         door=door,
         study_key=context.study_key,
         actor=context.actor,
@@ -132,12 +135,18 @@ def begun(context: Context, *, door: str, warning: str) -> Import:
     )
 
 
+def is_unwritten(row: Import) -> bool:
+    return row.pk is None
+
+
 def add(row: Import, context: Context, work: Work, *, is_whole: bool = False) -> bool:
     """Take files into an import that has begun; True where the last batch of a whole one has ended it as well."""
     is_folder = work.is_folder or any(p.is_dir() or p.suffix == ".zip" for p in work.paths)
     run = Run(row, context, is_folder, work)
-    with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="unpack-") as spool:
-        todo = list(entries(work.paths, work.names, Path(spool)))
+    with spool_folder("unpack-") as spool:
+        todo = list(entries(work.paths, work.names, spool))
+        if is_unwritten(row) and len(todo) > BATCH:
+            row.save()
         for first in range(0, len(todo), BATCH):
             run.is_last = is_whole and first + BATCH >= len(todo)
             take(run, todo[first : first + BATCH], work.workers)
@@ -148,21 +157,17 @@ def add(row: Import, context: Context, work: Work, *, is_whole: bool = False) ->
 
 def ended(row: Import) -> Import:
     with transaction.atomic():
-        close(row)
+        row.ended_at = timezone.now()
+        row.save(update_fields=None if is_unwritten(row) else ["ended_at"])
+        close(row, counts(row))
     push_later()
     return row
 
 
-def close(row: Import) -> None:
-    row.ended_at = timezone.now()
-    row.save(update_fields=["ended_at"])
+def close(row: Import, found: Mapping[str, int]) -> None:
     record(
-        "import.end",
-        obj=f"import:{row.code}",
-        study=row.study_key,
-        new=counts(row),
-        role="coordinator",
-    )
+        "import.end", obj=f"import:{row.code}", study=row.study_key, new=dict(found), role="coordinator"
+    )  # fmt: skip
 
 
 def counts(row: Import) -> dict[str, int]:
@@ -176,11 +181,11 @@ def counts(row: Import) -> dict[str, int]:
 def take(run: Run, batch: list[Entry], workers: int) -> None:
     """Read a batch in parallel into the spool, then write it in order, all in one commit."""
     heard: list[dict[str, Any]] = [{} for _ in batch]
-    with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="batch-") as name:
+    with spool_folder("batch-") as spool:
         try:
             if not packs.has_room():
                 raise packs.disk_full()
-            reads = read_batch(run, batch, Path(name), workers)
+            reads = read_all(batch, spool, workers, run.work.ahead)
             heard = [one.answer for one in reads]
             write_batch(run, reads)
         except packs.DiskFull:
@@ -194,38 +199,51 @@ def take(run: Run, batch: list[Entry], workers: int) -> None:
     run.done += len(batch)
 
 
-def read_batch(run: Run, batch: list[Entry], spool: Path, workers: int) -> list[Read]:
-    children = pool(workers)
-    with ThreadPoolExecutor(max_workers=workers) as threads:
-        jobs = [
-            threads.submit(read_one, children, entry, spool / str(k))
-            for k, entry in enumerate(batch)
-        ]
-        return [job.result() for job in jobs]
-
-
 def write_batch(run: Run, reads: list[Read]) -> None:
     """Frames on the disk first, then the rows of files, series and report in one transaction."""
+    is_whole = is_unwritten(run.row)
+    try:
+        write_in_one(run, reads)
+    except BaseException:
+        if is_whole:  # its row went with the transaction
+            run.row.pk, run.row.ended_at, run.row._state.adding = None, None, True
+        raise
+    run.is_ended = run.is_last
+
+
+def write_in_one(run: Run, reads: list[Read]) -> None:
     with packs.writing(), transaction.atomic(durable=True):
         answered = answered_places(run.row, run.work.batch)
         places = enumerate(reads, start=run.done + 1)
         todo = {place: one for place, one in places if place not in answered}
-        touched: dict[int, Series] = {}
+        touched: Touched = {}
         found = written_together(run, todo, touched) or written_singly(run, todo, touched)
-        for series in touched.values():
-            packs.sync(series.folder)
-            settle(series)
-        note(run, {place: (todo[place].entry, outcome) for place, outcome in found.items()})
-        if run.is_last:
-            close(run.row)
-    run.is_ended = run.is_last
+        with packs.syncing([series.folder for series, _ in touched.values()]):
+            for series, images in touched.values():
+                settle(series, images)
+            told = {place: (todo[place].entry, outcome) for place, outcome in found.items()}
+            report(run, told)
+
+
+def report(run: Run, told: Mapping[int, tuple[Entry, Outcome]]) -> None:
+    """The row of a file each, that of the import where it is the first batch, and its end with the last."""
+    row, is_whole = run.row, is_unwritten(run.row)
+    row.ended_at = timezone.now() if run.is_last else None
+    if is_whole:
+        row.save(force_insert=True)
+    elif run.is_last:
+        row.save(update_fields=["ended_at"])
+    note(run, told, 1 if is_whole else next_row(row))
+    if run.is_last:
+        outcomes = Counter(str(one.outcome) for _, one in told.values())
+        close(row, outcomes if is_whole else counts(row))
 
 
 def written_together(
-    run: Run, todo: Mapping[int, Read], touched: dict[int, Series]
+    run: Run, todo: Mapping[int, Read], touched: Touched
 ) -> dict[int, Outcome] | None:
     """All files of a batch with their rows in one go; None, and nothing written, where any of them is in the way."""
-    seen: dict[int, Series] = {}
+    seen: Touched = {}
     recent = begin(run.context, [one.answer for one in todo.values()])
     try:
         for one in todo.values():
@@ -248,9 +266,7 @@ def drop_new(recent: Recent) -> None:
             packs.drop(series.folder)
 
 
-def written_singly(
-    run: Run, todo: Mapping[int, Read], touched: dict[int, Series]
-) -> dict[int, Outcome]:
+def written_singly(run: Run, todo: Mapping[int, Read], touched: Touched) -> dict[int, Outcome]:
     """File by file, each in a savepoint of its own: what cannot be stored is one refusal."""
     recent = begin(run.context, [one.answer for one in todo.values()])
     return {place: write_one(run, one, touched, recent) for place, one in todo.items()}
@@ -270,12 +286,14 @@ def note_full(run: Run, batch: list[Entry]) -> None:
         raise packs.disk_full()
     full = refused(Refusal("disk"))
     with transaction.atomic():
-        note(run, {place: (entry, full) for place, entry in enumerate(batch, start=run.done + 1)})
+        if is_unwritten(run.row):
+            run.row.save()
+        told = {place: (entry, full) for place, entry in enumerate(batch, start=run.done + 1)}
+        note(run, told, next_row(run.row))
 
 
-def note(run: Run, outcomes: Mapping[int, tuple[Entry, Outcome]]) -> None:
-    """One row of the report per file, by its place in the batch."""
-    first = next_row(run.row)
+def note(run: Run, outcomes: Mapping[int, tuple[Entry, Outcome]], first: int) -> None:
+    """One row of the report per file, by its place in the batch, numbered from `first` on."""
     ImportFile.objects.bulk_create(
         ImportFile(
             source=run.row, row=row, batch=run.work.batch, position=place,
@@ -292,41 +310,6 @@ def next_row(source: Import) -> int:
     return (source.files.aggregate(last=Max("row"))["last"] or 0) + 1
 
 
-def text(name: str) -> str:
-    """Any name or value as text that both databases store: no NUL, no half of a character."""
-    raw = name.encode("utf-8", "surrogatepass")
-    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
-
-
-def clean(value: Any) -> Any:
-    """The same for everything a child answers."""
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, dict):
-        return {k: clean(v) for k, v in value.items()}
-    return [clean(v) for v in value] if isinstance(value, list) else value
-
-
-def read_one(children: Pool, entry: Entry, spool: Path) -> Read:
-    """Ask a child about one file, and take over the frames it has written."""
-    if entry.problem:
-        refusal = Refusal(entry.problem, limit="4 GiB")
-        return Read(entry, {"ok": False, "code": refusal.code, "sentence": refusal.sentence})
-    with children.reading(entry.path) as (found, folder):
-        answer = clean(found)
-        if not answer["ok"]:
-            return Read(entry, answer)
-        frames = spooled(folder / "native", spool.with_suffix(".native"), answer["frames"])
-        stored = spooled(folder / "stored", spool.with_suffix(".stored"), answer["stored"])
-        return Read(entry, answer, frames, stored)
-
-
-def spooled(written: Path, mine: Path, extents: list[list[Any]]) -> tuple[Spooled, ...]:
-    if extents:
-        written.rename(mine)
-    return tuple(Spooled(mine, offset, length) for offset, length, _ in extents)
-
-
 def unread(run: Run, one: Read) -> Outcome | None:
     """What becomes of a file that its child did not read, or that belongs to another exam than was said."""
     answer = one.answer
@@ -339,18 +322,18 @@ def unread(run: Run, one: Read) -> Outcome | None:
     return None
 
 
-def placed(run: Run, one: Read, touched: dict[int, Series], recent: Recent) -> Outcome:
+def placed(run: Run, one: Read, touched: Touched, recent: Recent) -> Outcome:
     """One file of several that are written together. Raises Refusal where it cannot be stored."""
     outcome = unread(run, one)
     if outcome is not None:
         return outcome
     stored = indexed(run.context, one.answer, one.frames, one.stored, recent)
     if stored.series is not None:
-        touched[stored.series.pk] = stored.series
+        touched[stored.series.pk] = stored.series, recent.images.get(stored.series.pk)
     return stored
 
 
-def write_one(run: Run, one: Read, touched: dict[int, Series], recent: Recent) -> Outcome:
+def write_one(run: Run, one: Read, touched: Touched, recent: Recent) -> Outcome:
     """Store one read file; what cannot be stored is one refusal and changes nothing."""
     outcome = unread(run, one)
     if outcome is not None:
@@ -361,7 +344,7 @@ def write_one(run: Run, one: Read, touched: dict[int, Series], recent: Recent) -
         recent.forget()
         return refused(refusal)
     if stored.series is not None:
-        touched[stored.series.pk] = stored.series
+        touched[stored.series.pk] = stored.series, recent.images.get(stored.series.pk)
     return stored
 
 

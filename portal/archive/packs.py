@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -161,6 +162,16 @@ def sync(folder: str) -> None:
                 os.fsync(handle)
             finally:
                 os.close(handle)
+
+
+@contextmanager
+def syncing(folders: Sequence[str]) -> Iterator[None]:
+    """The same for several series beside the work of the block, which commits only after it."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        jobs = [thread.submit(sync, folder) for folder in folders]
+        yield
+        for job in jobs:
+            job.result()
 
 
 def end_of(extent: Extent) -> int:

@@ -45,9 +45,9 @@ class Child:
             self.spool.cleanup()
             raise
 
-    def ask(self, path: Path) -> dict[str, Any] | None:
+    def ask(self, path: Path, *, is_ours: bool = False) -> dict[str, Any] | None:
         """The child's answer, or None when it had to be killed or died."""
-        request = {"path": str(path), "spool": self.spool.name}
+        request = {"path": str(path), "spool": self.spool.name, "is_ours": is_ours}
         line = (json.dumps(request) + "\n").encode()
         pipe_in, pipe_out = self.process.stdin, self.process.stdout
         if pipe_in is None or pipe_out is None:
@@ -59,7 +59,7 @@ class Child:
             pipe_in.write(line)
             pipe_in.flush()
             text = self.line(pipe_out.fileno(), until)
-            return json.loads(text) if text.endswith(b"\n") else None
+            return understood(text) if text.endswith(b"\n") else None
         except (OSError, ValueError):  # gone, or it says what nobody understands
             return None
 
@@ -103,18 +103,23 @@ class Pool:
             self.free.put(None)
 
     @contextmanager
-    def reading(self, path: Path) -> Iterator[tuple[dict[str, Any], Path]]:
-        """The answer on a file and the folder of its frames, valid inside the block; one retry after a kill."""
+    def reading(
+        self, path: Path, *, is_ours: bool = False
+    ) -> Iterator[tuple[dict[str, Any], Path]]:
+        """The answer on a file and the folder of its frames, valid inside the block; one retry after a kill.
+
+        Frames of a file that `is_ours` may stay in it, and the answer says so.
+        """
         child = self.free.get()
         found: dict[str, Any] | None = None
         try:
             child = child or Child()
-            found = child.ask(path)
+            found = child.ask(path, is_ours=is_ours)
             if found is None:
                 child.end()
                 child = None  # if no new one starts, the place stays free for a later try
                 child = Child()
-                found = child.ask(path)
+                found = child.ask(path, is_ours=is_ours)
             yield found or stopped(), Path(child.spool.name)
         finally:
             if child is not None and (found is None or child.is_worn()):
@@ -129,6 +134,29 @@ class Pool:
             if child is not None:
                 child.end()
             self.free.put(None)
+
+
+def text(name: str) -> str:
+    """Any name or value as text that both databases store: no NUL, no half of a character."""
+    raw = name.encode("utf-8", "surrogatepass")
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def clean(value: Any) -> Any:
+    """The same for everything a child answers."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, dict):
+        return {k: clean(v) for k, v in value.items()}
+    return [clean(v) for v in value] if isinstance(value, list) else value
+
+
+def understood(line: bytes) -> dict[str, Any]:
+    """A child's answer, cleaned where it may hold what no database stores."""
+    answer = json.loads(line)
+    is_plain = line.isascii() and b"\\u" not in line
+    found: dict[str, Any] = answer if is_plain else clean(answer)
+    return found
 
 
 def stopped() -> dict[str, Any]:

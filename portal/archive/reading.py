@@ -5,6 +5,8 @@ import io
 import math
 import struct
 import warnings
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from portal.archive.deidentify import facts, listed, number, text_of
 from portal.archive.emission import UNITS, emission
 from portal.archive.geometry import plane, stack_of_nm
 from portal.archive.limits import is_valid_uid
-from portal.archive.prescan import Scanned, scan
+from portal.archive.prescan import EXPLICIT_LE, IMPLICIT_LE, MAGIC, PREAMBLE, Scanned, scan
 from portal.archive.refusals import Refusal
 
 UID_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -41,9 +43,10 @@ PARSE_ERRORS = (InvalidDicomError, ValueError, TypeError, KeyError, AttributeErr
                 struct.error, EOFError, NotImplementedError, RecursionError, UnicodeError, OverflowError)  # fmt: skip
 
 
-def read(path: Path, spool: Path) -> dict[str, Any]:
+def read(path: Path, spool: Path, *, is_ours: bool = False) -> dict[str, Any]:
     """Everything the index needs of one file, as JSON types; frames are written to `spool`.
 
+    Native frames of a file that `is_ours` stay where they are: nobody else changes it until they are packed.
     Raises Refusal with the sentence for the user.
     """
     size = path.stat().st_size
@@ -56,14 +59,33 @@ def read(path: Path, spool: Path) -> dict[str, Any]:
         raise Refusal("syntax", name=str(syntax) if is_valid_uid(syntax) else "of this file")
     ds = parsed(scanned.data)
     try:
-        found = understood(ds, scanned, spool)
+        found = understood(ds, scanned, Spool(spool, data if is_ours else b""))
     except Refusal as refusal:
         refusal.uids = {n: text_of(ds, n)[:64] for n in ("SOPClassUID", "SOPInstanceUID")}
         raise
     return {"size": size, "sha256": hashlib.sha256(data).hexdigest(), **found}
 
 
-def understood(ds: Dataset, scanned: Scanned, spool: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Spool:
+    """The folder for frames, and the bytes of a file in which they may stay, b'' where they may not."""
+
+    folder: Path
+    data: bytes
+
+    def place_of(self, ds: Dataset, syntax: str, shape: Shape) -> int | None:
+        """Where native frames lie in the file one behind the other, as the very bytes that were read; else None."""
+        if not self.data or syntax not in (IMPLICIT_LE, EXPLICIT_LE) or shape.bits == 1:
+            return None
+        pixels, told = ds.PixelData, ds["PixelData"].file_tell
+        # a preamble that was put before the file moves what pydicom tells of it
+        for place in (told, told - PREAMBLE - len(MAGIC)) if isinstance(told, int) else ():
+            if place > 0 and isinstance(pixels, bytes) and self.data.startswith(pixels, place):
+                return place
+        return None
+
+
+def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
     """Identity, role, facts, pixels and place of a parsed data set."""
     came = [len(ds), sum(tag.is_private for tag in ds.keys())]  # noqa: SIM118  a data set, not a mapping
     left_out = without_unreadable(ds)
@@ -146,8 +168,8 @@ def source_of(ds: Dataset) -> dict[str, str]:
     return {name: text_of(ds, name)[:400] for name in names}
 
 
-def pixels_of(ds: Dataset, syntax: str, verdict: Verdict, spool: Path) -> dict[str, Any]:
-    """Sizes, digests and extent of the frames, which go to the spool file; none for classes without pixels."""
+def pixels_of(ds: Dataset, syntax: str, verdict: Verdict, spool: Spool) -> dict[str, Any]:
+    """Sizes, digests and extent of the frames and the file that has them; none for classes without pixels."""
     has_pixels = "PixelData" in ds
     if (
         not has_pixels
@@ -156,25 +178,38 @@ def pixels_of(ds: Dataset, syntax: str, verdict: Verdict, spool: Path) -> dict[s
     ):
         raise Refusal("no_image", keyword="PixelData")
     if not has_pixels:
-        return {"frames": [], "stored": [], "pixel": {}, "values": {}}
+        return {"frames": [], "stored": [], "pixel": {}, "values": {}, "is_in_file": False}
     shape = shape_of(ds, syntax)
-    frames: list[list[Any]] = []
-    extremes = Extremes(ds)
-    with (spool / "native").open("wb") as out:
-        for frame in native_frames(ds, syntax, shape):
-            if len(frame) != shape.frame_bytes and shape.bits != 1:
-                raise Refusal("frame", k=len(frames) + 1)
-            frames.append([out.tell(), len(frame), hashlib.sha256(frame).hexdigest()])
-            out.write(frame)
-            extremes.add(frame)
+    extremes = Extremes(ds, verdict.role)
+    place = spool.place_of(ds, syntax, shape)
+    frames = native_extents(ds, syntax, shape, extremes, spool.folder if place is None else place)
     if len(frames) != shape.frames:
         raise Refusal("frame", k=len(frames) + 1)
     return {
         "frames": frames,
-        "stored": write_stored(ds, syntax, shape, spool),
+        "is_in_file": place is not None,
+        "stored": write_stored(ds, syntax, shape, spool.folder),
         "pixel": pixel_module(ds, shape),
-        "values": extremes.summary(verdict.role),
+        "values": extremes.summary(),
     }
+
+
+def native_extents(
+    ds: Dataset, syntax: str, shape: Shape, extremes: "Extremes", where: Path | int
+) -> list[list[Any]]:
+    """Offset, length and SHA-256 of each frame, written to a folder or lying in its file from a place on."""
+    frames: list[list[Any]] = []
+    at = 0 if isinstance(where, Path) else where
+    with (where / "native").open("wb") if isinstance(where, Path) else nullcontext() as out:
+        for frame in native_frames(ds, syntax, shape):
+            if len(frame) != shape.frame_bytes and shape.bits != 1:
+                raise Refusal("frame", k=len(frames) + 1)
+            frames.append([at, len(frame), hashlib.sha256(frame).hexdigest()])
+            at += len(frame)
+            if out is not None:
+                out.write(frame)
+            extremes.add(frame)
+    return frames
 
 
 def write_stored(ds: Dataset, syntax: str, shape: Shape, spool: Path) -> list[list[Any]]:
@@ -203,9 +238,10 @@ def pixel_module(ds: Dataset, shape: Shape) -> dict[str, Any]:
 
 
 class Extremes:
-    """Largest and smallest value, and a histogram for the 99.9th percentile of what is positive."""
+    """Largest and smallest value; of counts also what is positive, for its 99.9th percentile."""
 
-    def __init__(self, ds: Dataset) -> None:
+    def __init__(self, ds: Dataset, role: str) -> None:
+        self.is_count = role in ("SPECT", "WB")
         bits = int(ds.get("BitsAllocated", 16) or 16)
         kind = "i" if int(ds.get("PixelRepresentation", 0) or 0) else "u"
         self.dtype = np.dtype(f"<{kind}{bits // 8}") if bits in (8, 16, 32) else None
@@ -222,9 +258,10 @@ class Extremes:
             min(self.low, float(values.min())),
             max(self.high, float(values.max())),
         )
-        self.positive.append(values[values > 0])
+        if self.is_count:
+            self.positive.append(values[values > 0])
 
-    def summary(self, role: str) -> dict[str, float | None]:
+    def summary(self) -> dict[str, float | None]:
         if self.dtype is None or not math.isfinite(self.low):
             return {}
         ends = sorted(self.slope * v + self.intercept for v in (self.low, self.high))
@@ -233,7 +270,7 @@ class Extremes:
             "maximum": ends[1],
             "p999_positive": None,
         }
-        if role in ("SPECT", "WB"):
+        if self.is_count:
             positive = np.concatenate(self.positive) if self.positive else np.empty(0)
             if positive.size:
                 found["p999_positive"] = (

@@ -24,6 +24,10 @@ class Recent:
     exams: dict[Place, Exam] = field(default_factory=dict)
     series: dict[Place, Series] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
+    # exams made in this batch that have no series yet
+    empty: set[int] = field(default_factory=set)
+    # series made in this batch, with every image of each
+    images: dict[int, list[Instance]] = field(default_factory=dict)
     waiting: list[Instance] = field(default_factory=list)
     sources: list[SourceUid] = field(default_factory=list)
     grown: dict[int, Series] = field(default_factory=dict)
@@ -48,6 +52,17 @@ class Recent:
             self.series[place] = next(known, found)
         return self.series[place]
 
+    def is_empty(self, exam: Exam) -> bool:
+        """Nothing needs to be looked for in it."""
+        return exam.pk in self.empty
+
+    def made_exam(self, exam: Exam) -> None:
+        self.empty.add(exam.pk)
+
+    def made_series(self, series: Series) -> None:
+        self.empty.discard(series.exam_id)
+        self.sizes[series.pk], self.images[series.pk] = 0, []
+
     def next_rank(self, series: Series) -> int:
         if series.pk not in self.sizes:
             self.sizes[series.pk] = Instance.objects.filter(series=series).count()
@@ -58,6 +73,8 @@ class Recent:
         """Let a row wait; '' where source UIDs are not kept."""
         self.waiting.append(instance)
         self.grown[instance.series.pk] = instance.series
+        if instance.series.pk in self.images:
+            self.images[instance.series.pk].append(instance)
         if source_uid:
             self.sources.append(SourceUid(archive_uid=instance.uid, source_uid=source_uid))
 
@@ -72,11 +89,15 @@ class Recent:
             written.clear()
 
     def forget(self) -> None:
+        for images in self.images.values():
+            images.clear()  # others may hold the list, and one of them may be undone
         kept = (
             self.fresh,
             self.exams,
             self.series,
             self.sizes,
+            self.empty,
+            self.images,
             self.waiting,
             self.sources,
             self.grown,

@@ -16,11 +16,10 @@ from portal.archive import packs
 from portal.archive.dicomweb import wado
 from portal.archive.dicomweb.baked import PIXEL_DATA
 from portal.archive.dicomweb.header import Elements
-from portal.archive.ingest import clean
 from portal.archive.limits import is_valid_uid
 from portal.archive.packs import CHUNK, DiskFull, Extent, Spooled
 from portal.archive.peer import Peer, Server, Silent, first
-from portal.archive.pool import pool
+from portal.archive.pool import clean, pool
 from portal.archive.refusals import CONFLICT, TOO_LARGE, Refusal
 from portal.archive.store import (
     DOES_NOT_ANSWER,

@@ -37,12 +37,16 @@ class Doubt:
     basis: str = ""
 
 
-def settle(series: Series) -> None:
-    """Put a series in order, and with it the slices of its sender's series that lie in another orientation."""
+def settle(series: Series, known: list[Instance] | None = None) -> None:
+    """Put a series in order, and with it the slices of its sender's series that lie in another orientation.
+
+    `known` are all its images in the order of their rows, where the caller has just written them.
+    """
     with transaction.atomic():
-        settle_one(series)
-        for other in turned(series):
-            settle_one(other)
+        others = turned(series)
+        settle_one(series, others, known)
+        for other in others:
+            settle_one(other, turned(other))
 
 
 def turned(series: Series) -> list[Series]:
@@ -54,15 +58,15 @@ def turned(series: Series) -> list[Series]:
     return [s for s in others if is_stack(s, list(s.instances.all()))]
 
 
-def settle_one(series: Series) -> None:
+def settle_one(series: Series, others: list[Series], known: list[Instance] | None = None) -> None:
     """Sort the instances of a series along its normal and decide whether it is a volume."""
     with transaction.atomic():
-        instances = list(Instance.objects.filter(series=series).order_by("pk"))
+        instances = known or list(Instance.objects.filter(series=series).order_by("pk"))
         stack = order_slices(series, instances) if is_stack(series, instances) else None
         if stack is None:
             series.n_frames = sum(i.n_frames for i in instances)
         series.digest = digest(sorted(i.content_digest for i in instances))
-        decide(series, list(doubts(series, instances, stack)))
+        decide(series, list(doubts(series, instances, stack, others)))
         series.save(update_fields=SETTLED)
 
 
@@ -91,7 +95,9 @@ def order_slices(series: Series, instances: list[Instance]) -> Stack:
     return stack
 
 
-def doubts(series: Series, instances: list[Instance], stack: Stack | None) -> Iterator[Doubt]:
+def doubts(
+    series: Series, instances: list[Instance], stack: Stack | None, others: list[Series]
+) -> Iterator[Doubt]:
     """Everything that keeps a series from the readers, the gravest first."""
     if series.exam.has_conflict:
         person = digest([series.exam.uid, series.exam.patient_key])
@@ -105,12 +111,14 @@ def doubts(series: Series, instances: list[Instance], stack: Stack | None) -> It
         why = f"the slices differ in {' and '.join(odd)}"
         yield Doubt("pixel_encoding", HELD["pixel_encoding"].format(why=why))
     if stack is not None:
-        yield from doubts_of_stack(series, len(instances), stack, shape)
+        yield from doubts_of_stack(series, len(instances), stack, shape, others)
 
 
-def doubts_of_stack(series: Series, n: int, stack: Stack, shape: str) -> Iterator[Doubt]:
+def doubts_of_stack(
+    series: Series, n: int, stack: Stack, shape: str, others: list[Series]
+) -> Iterator[Doubt]:
     """Of several orientations the one with most slices is the volume, once somebody has seen it; others are not."""
-    sizes = {other.pk: other.instances.count() for other in turned(series)}
+    sizes = {other.pk: other.instances.count() for other in others}
     if any((size, -pk) > (n, -series.pk) for pk, size in sizes.items()):
         yield Doubt("geometry", SMALLER_PART)
     elif sizes and stack.problem != "geometry":
@@ -149,7 +157,8 @@ def basis_of(series: Series, code: str) -> str:
     """What a release of this series for this reason would confirm, '' where nobody may decide."""
     instances = list(Instance.objects.filter(series=series).order_by("pk"))
     stack = order_slices(series, instances) if is_stack(series, instances) else None
-    return next((d.basis for d in doubts(series, instances, stack) if d.code == code), "")
+    found = doubts(series, instances, stack, turned(series))
+    return next((d.basis for d in found if d.code == code), "")
 
 
 def extremes(instances: list[Instance]) -> dict[str, Any]:

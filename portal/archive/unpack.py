@@ -6,7 +6,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -36,12 +36,15 @@ class Entry:
     problem: str = ""
 
 
-def entries(paths: Iterable[Path], names: Mapping[Path, str], spool: Path) -> Iterator[Entry]:
+def entries(
+    paths: Iterable[Path], names: Mapping[Path, str], spool: Callable[[], Path]
+) -> Iterator[Entry]:
+    """The files meant by these paths; `spool` makes the folder into which zips are unpacked."""
     for path in paths:
         if path.is_dir():
             yield from walk(path)
         elif is_zip(path):
-            yield from unzip(path, names.get(path, path.name), spool)
+            yield from unzip(path, names.get(path, path.name), spool())
         else:
             yield Entry(path, names.get(path, path.name), path.stat().st_size)
 

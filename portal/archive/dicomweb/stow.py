@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from gunicorn.http.errors import ParseException
 
 from portal.accounts.models import User
+from portal.archive.ahead import reading_ahead
 from portal.archive.dicomweb.header import Elements, put
 from portal.archive.dicomweb.multipart import BROKEN, CHUNK, Part, parameters, parts
 from portal.archive.dicomweb.wado import JSON
@@ -62,18 +63,25 @@ class Result:
 
 def store(request: HttpRequest, door: Door) -> HttpResponse:
     """Spool the parts, import them, and answer for each."""
-    with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="upload-") as folder:
-        found = list(spooled(request, Path(folder)))
+    with (
+        tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="upload-") as folder,
+        reading_ahead(settings.WORKERS) as ahead,
+    ):
+        found, good = [], []
+        for part in spooled(request, Path(folder)):
+            found.append(part)
+            if part.media in (DICOM, "") and not is_zip(part.path):
+                good.append(part)
+                ahead.begin(part.path)
         if not found:
             raise BadRequest("The request holds no image.")
-        good = [p for p in found if p.media in (DICOM, "") and not is_zip(p.path)]
         if not good and all(p.media not in (DICOM, "") for p in found):
             raise Unsupported("Images are stored as application/dicom.")
         heard: list[dict[str, Any]] = []
         row = import_paths(
             [p.path for p in good], door=Import.Door.STOW, actor=door.actor, study_key=door.study_key,
             expects_synthetic=door.expects_synthetic, warning=door.warning, heard=heard,
-            exam_uid=door.exam_uid,
+            exam_uid=door.exam_uid, ahead=ahead,
         )  # fmt: skip
     results = [result(a, f) for a, f in zip(heard, row.files.order_by("row"), strict=True)]
     wrong = Result("", "", ImportFile.Outcome.REFUSED, DAMAGED, SENTENCES["not_dicom"][1])
@@ -99,18 +107,21 @@ def reader(request: HttpRequest) -> Callable[[int], bytes]:
     return read
 
 
-def spooled(request: HttpRequest, folder: Path) -> list[Part]:
+def spooled(request: HttpRequest, folder: Path) -> Iterator[Part]:
+    """Each part as soon as it is whole."""
     media, given = parameters(request.headers.get("Content-Type", ""))
     read = reader(request)
     if media == "multipart/related" and given.get("type", DICOM).lower() == DICOM:
-        return list(parts(read, given.get("boundary", ""), folder))
+        yield from parts(read, given.get("boundary", ""), folder)
+        return
     if media != DICOM:
         raise Unsupported("Images are stored as multipart/related of application/dicom.")
     path = folder / "1"
     with path.open("wb") as out:
         while chunk := read(CHUNK):
             out.write(chunk)
-    return [Part(DICOM, path)] if path.stat().st_size else []
+    if path.stat().st_size:
+        yield Part(DICOM, path)
 
 
 def result(heard: dict[str, Any], file: ImportFile) -> Result:
@@ -183,7 +194,7 @@ def answer(
     warned = any(r.sentence or r.outcome == ImportFile.Outcome.HELD for r in kept)
     is_changed = settings.IDENTITIES == "none"  # what was sent cannot be had back
     status = 409 if not kept else 202 if lost or warned or is_changed or row.warning else 200
-    if is_short_of_room(row):
+    if lost and is_short_of_room(row):
         status = 503
     response = HttpResponse(
         json.dumps(dict(sorted(body.items()))), content_type=JSON, status=status

@@ -1,0 +1,126 @@
+"""Files read by the children, several at a time: those of a batch, or of a request that still comes."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.conf import settings
+
+from portal.archive import packs
+from portal.archive.packs import Spooled
+from portal.archive.pool import Pool, pool
+from portal.archive.refusals import Refusal
+from portal.archive.unpack import Entry
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Read:
+    """One file after its child: the answer, and where its frames lie in the spool."""
+
+    entry: Entry
+    answer: dict[str, Any]
+    frames: tuple[Spooled, ...] = ()
+    stored: tuple[Spooled, ...] = ()
+
+
+@dataclass
+class Ahead:
+    """The first batch of an import, read while the rest of it still comes; the folder is the files' own."""
+
+    begin: Callable[[Path], None] = lambda path: None
+    jobs: dict[Path, Future[Read]] = field(default_factory=dict)
+
+    def outcome(self, entry: Entry) -> Future[Read] | None:
+        """What is read or being read of this file, None where it was not begun."""
+        return self.jobs.get(entry.path)
+
+
+@contextmanager
+def reading_ahead(workers: int) -> Iterator[Ahead]:
+    """Files that are begun inside this block are read at once; at its end nobody reads any more."""
+    children, found = pool(workers), Ahead()
+    with ThreadPoolExecutor(max_workers=workers) as threads:
+
+        def begin(path: Path) -> None:
+            if len(found.jobs) < BATCH and packs.has_room():
+                entry = Entry(path, path.name, path.stat().st_size)
+                found.jobs[path] = threads.submit(read_one, children, entry, path)
+
+        found.begin = begin
+        try:
+            yield found
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def spool_folder(prefix: str) -> Iterator[Callable[[], Path]]:
+    """Makes a folder of the spool when it is first asked for, and removes it at the end."""
+    made: list[TemporaryDirectory[str]] = []
+
+    def folder() -> Path:
+        if not made:
+            made.append(TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix=prefix))
+        return Path(made[0].name)
+
+    try:
+        yield folder
+    finally:
+        for one in made:
+            one.cleanup()
+
+
+def read_all(
+    batch: list[Entry], spool: Callable[[], Path], workers: int, ahead: Ahead
+) -> list[Read]:
+    """Each file of a batch, in its order."""
+    begun = [ahead.outcome(entry) for entry in batch]
+    if None not in begun:
+        return [job.result() for job in begun if job is not None]
+    children, folder = pool(workers), spool()
+    with ThreadPoolExecutor(max_workers=workers) as threads:
+        jobs = [
+            job or threads.submit(read_one, children, entry, folder / str(k))
+            for k, (entry, job) in enumerate(zip(batch, begun, strict=True))
+        ]
+        return [job.result() for job in jobs]
+
+
+def is_ours(path: Path) -> bool:
+    """A file of our spool: whoever sent it cannot change it any more."""
+    return settings.DATA_DIR / "spool" in path.parents and ".." not in path.parts
+
+
+def read_one(children: Pool, entry: Entry, spool: Path) -> Read:
+    """Ask a child about one file, and take over the frames it has written."""
+    if entry.problem:
+        refusal = Refusal(entry.problem, limit="4 GiB")
+        return Read(entry, {"ok": False, "code": refusal.code, "sentence": refusal.sentence})
+    with children.reading(entry.path, is_ours=is_ours(entry.path)) as (answer, folder):
+        if not answer["ok"]:
+            return Read(entry, answer)
+        native = entry.path
+        if answer["frames"] and not answer["is_in_file"]:
+            native = taken(folder / "native", spool.with_suffix(".native"))
+        stored = native
+        if answer["stored"]:
+            stored = taken(folder / "stored", spool.with_suffix(".stored"))
+        return Read(
+            entry, answer, extents(native, answer["frames"]), extents(stored, answer["stored"])
+        )
+
+
+def taken(written: Path, mine: Path) -> Path:
+    """The child writes its next file under the same name."""
+    written.rename(mine)
+    return mine
+
+
+def extents(path: Path, found: list[list[Any]]) -> tuple[Spooled, ...]:
+    return tuple(Spooled(path, offset, length) for offset, length, _ in found)
