@@ -1,9 +1,11 @@
 """The index of the archive: exams, series, instances and the imports they came by."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.ddl_references import Statement
 from django.db.models import Q
 from django.db.models.functions import Upper
 
@@ -70,6 +72,20 @@ class ImportFile(models.Model):
         return f"{self.row}: {self.outcome}"
 
 
+class NewestFirst(models.Index):
+    """An index with what has no date at its end, which SQLite does and Postgres must be told."""
+
+    def create_sql(
+        self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor, using: str = "", **more: Any
+    ) -> Statement:  # fmt: skip
+        found = super().create_sql(model, schema_editor, using=using, **more)
+        columns: Any = found.parts["columns"]
+        if schema_editor.connection.vendor == "postgresql":
+            told = [f"{one} NULLS LAST" if one else "" for one in columns.col_suffixes]
+            columns.col_suffixes = told
+        return found
+
+
 class Exam(models.Model):
     """A DICOM study in its archive view. `study_key` is the code of the portal's study, '' unfiled."""
 
@@ -92,7 +108,10 @@ class Exam(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-shifted_date", "uid"]
-        indexes: ClassVar = [models.Index(Upper("subject"), name="exam_subject_any_case")]
+        indexes: ClassVar = [
+            models.Index(Upper("subject"), name="exam_subject_any_case"),
+            NewestFirst(fields=["study_key", "-shifted_date", "uid"], name="exam_newest_of_study"),
+        ]
 
     def __str__(self) -> str:
         return self.uid

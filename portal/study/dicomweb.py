@@ -13,7 +13,8 @@ from portal.accounts.models import User
 from portal.archive.dicomweb import stow
 from portal.archive.dicomweb.qido import Page, Query, uid_list
 from portal.archive.dicomweb.routes import Base, answer, split
-from portal.archive.dicomweb.search import Shelf, exams_of, search, state_of
+from portal.archive.dicomweb.search import search, state_of
+from portal.archive.dicomweb.shelf import Shelf, exams_of
 from portal.archive.dicomweb.warm import hand_on_documents
 from portal.archive.frames import BadRequest
 from portal.archive.models import Exam, Instance, Series

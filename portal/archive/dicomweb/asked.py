@@ -1,6 +1,6 @@
 """Questions that are asked again and again: the ORM writes their SQL once, later only the values change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,20 @@ def written(rows: QuerySet[Any, Any]) -> Asked:
     """The SQL of a query over places: numbers below zero, and text in angle brackets."""
     sql, values = rows.query.sql_with_params()
     return Asked(sql, tuple(values))
+
+
+# SQL that the ORM wrote is put together here; no value is ever part of it
+def joined(parts: Sequence[Asked], *, order: str, first: int, end: int) -> Asked:
+    """The rows of several questions after the same columns, in one order, from `first` up to `end`."""
+    tables = (f"SELECT * FROM ({p.sql}) AS part{k}" for k, p in enumerate(parts))  # noqa: S608
+    page = f"ORDER BY {order} LIMIT {end - first} OFFSET {first}"
+    return Asked(f"{' UNION ALL '.join(tables)} {page}", tuple(v for p in parts for v in p.values))
+
+
+def counted(parts: Sequence[Asked]) -> Asked:
+    """How many rows several questions have together."""
+    numbers = (f"(SELECT COUNT(*) FROM ({p.sql}) AS part{k})" for k, p in enumerate(parts))  # noqa: S608
+    return Asked(f"SELECT {' + '.join(numbers)}", tuple(v for p in parts for v in p.values))
 
 
 def place(name: str, number: int = 0) -> str:

@@ -1,11 +1,12 @@
 """QIDO-RS over the images of a view: matching, counting and paging on the view's own values only."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django.http import QueryDict
@@ -50,12 +51,29 @@ class Query:
     ignored: tuple[str, ...]
 
 
+class Ready(dict[str, dict[str, Any]]):
+    """A row that is kept with its text; to be read only."""
+
+    @cached_property
+    def text(self) -> str:
+        return json.dumps(self, separators=(",", ":"))
+
+
+def text_of(row: Elements) -> str:
+    return row.text if isinstance(row, Ready) else json.dumps(row, separators=(",", ":"))
+
+
 @dataclass(frozen=True)
 class Page:
     """The rows of one page, and how many more there are behind it."""
 
     rows: list[Elements]
     left: int
+
+    @property
+    def text(self) -> str:
+        """As one JSON array."""
+        return f"[{','.join(map(text_of, self.rows))}]"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The addresses of DICOMweb below a base: one dispatcher over the images that the caller may see."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -105,8 +104,7 @@ def found(request: HttpRequest, base: Base, uids: Sequence[str], level: str) -> 
     query = qido.parse(level, request.GET)
     page = base.page(query, uids)
     if page.rows:
-        text = json.dumps(page.rows, separators=(",", ":"))
-        response = HttpResponse(text, content_type=wado.JSON)
+        response = HttpResponse(page.text, content_type=wado.JSON)
     else:
         response = HttpResponse(status=204)
         del response["Content-Type"]

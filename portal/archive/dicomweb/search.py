@@ -1,8 +1,6 @@
 """QIDO-RS of the archive view in SQL: the database matches, counts and pages; only a page is written out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,11 +17,11 @@ from portal.archive.dicomweb.header import (
     Names,
     exam_header,
     header,
-    modality_of,
 )
 from portal.archive.dicomweb.qido import (
     Page,
     Query,
+    Ready,
     Row,
     chosen_of,
     has_letter_case,
@@ -34,6 +32,18 @@ from portal.archive.dicomweb.qido import (
     shown,
     uid_list,
     wild,
+)
+from portal.archive.dicomweb.shelf import (
+    EXAM,
+    SOMEBODY,
+    Shelf,
+    counted_up,
+    exams_in_order,
+    exams_of,
+    exams_of_patient,
+    is_of_one_patient,
+    newest_exams,
+    places_of,
 )
 from portal.archive.models import Exam, Instance, Series
 
@@ -46,48 +56,6 @@ MODALITIES = {
     "OT": ~Q(sop_class_uid__in=(CT, NM)) & ~Q(series__role="SPECT"),
 }
 NONE = Q(pk__in=())
-# the date stands last but one
-EXAM = ("pk", "uid", "subject", "sex", "age", "shifted_date", "time")
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """What a caller may search, the exams of some studies and their own unfiled ones, and how it is called."""
-
-    studies: tuple[str, ...]
-    importer: int
-    root: str
-    # archive UID -> the source UID under which it was asked for
-    called: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def exams(self) -> Q:
-        return exams_of(self.studies, self.importer)
-
-    def given(self, **more: str) -> dict[Any, Any]:
-        """What stands for the places of a written question."""
-        places = zip(places_of(len(self.studies)), self.studies, strict=True)
-        return {SOMEBODY: self.importer, **dict(places), **{place(k): v for k, v in more.items()}}
-
-    def names(self, exam: Exam) -> Names:
-        mark = "|".join(sorted(self.called.values()))
-        return Names(
-            lambda uid: self.called.get(uid, uid), exam.subject, 0, is_case=False, mark=mark
-        )
-
-
-# stands for the importer in a written question
-SOMEBODY = -1
-
-
-def exams_of(studies: Sequence[str], importer: int, to: str = "") -> Q:
-    """Exams of these studies, and unfiled ones of this person, as seen from a row that reaches them by `to`."""
-    unfiled = Q(**{f"{to}study_key": "", f"{to}importer": importer})
-    return Q(**{f"{to}study_key__in": studies}) | unfiled
-
-
-def places_of(n_studies: int) -> list[str]:
-    return [place("study", k) for k in range(n_studies)]
 
 
 def search(shelf: Shelf, query: Query, uids: Sequence[str]) -> Page:
@@ -187,6 +155,9 @@ def studies(shelf: Shelf, query: Query, uids: tuple[str, ...]) -> Page:
         found, counts = exams_of_patient(shelf, query.keys["PatientID"])
         page = found[query.offset : query.offset + query.limit]
         left = max(0, len(found) - query.offset - len(page))
+    elif not any(query.keys.values()):
+        page, left = newest_exams(shelf, query)
+        counts = counts_of([one[0] for one in page], Q())
     else:
         condition = Q(exam_condition(shelf, query, ""), with_modality(query, "pk", Q()))
         page, left = counted(exams_in_order(shelf.exams, condition), query)
@@ -194,46 +165,6 @@ def studies(shelf: Shelf, query: Query, uids: tuple[str, ...]) -> Page:
     chosen = (query.fields, query.wants_all)
     rows = [exam_row(one, counts[one[0]], shelf.root, *chosen) for one in page if one[0] in counts]
     return Page(rows, left)
-
-
-def exams_in_order(exams: Q, condition: Q) -> QuerySet[Exam, tuple[Any, ...]]:
-    has_images = Exists(Series.objects.filter(exam=OuterRef("pk")))
-    found = Exam.objects.filter(exams, condition, has_images)
-    return found.order_by(F("shifted_date").desc(nulls_last=True), "uid").values_list(*EXAM)
-
-
-def is_of_one_patient(query: Query) -> bool:
-    """A whole patient ID and no other key."""
-    asked = query.keys.get("PatientID", "")
-    return (
-        len(query.keys) == 1
-        and bool(asked)
-        and has_letter_case(asked)
-        and not set(asked) & {"*", "?"}
-    )
-
-
-def exams_of_patient(shelf: Shelf, code: str) -> tuple[list[tuple[Any, ...]], dict[int, Row]]:
-    """All exams of a patient, who has few, and what each of them counts; in one question."""
-    rows = of_patient(len(shelf.studies)).rows(shelf.given(patient=code.upper()))
-    n = len(EXAM)
-    exams = {row[0]: (*row[: n - 2], day(row[n - 2]), row[n - 1]) for row in rows}
-    return list(exams.values()), counted_up([(row[0], *row[n:]) for row in rows])
-
-
-@lru_cache(maxsize=64)
-def of_patient(n_studies: int) -> Asked:
-    to = "series__exam__"
-    mine = exams_of(places_of(n_studies), SOMEBODY, to)
-    rows = Instance.objects.filter(mine, Exact(Upper(f"{to}subject"), place("patient")))
-    ordered = rows.order_by(F(f"{to}shifted_date").desc(nulls_last=True), f"{to}uid")
-    columns = (*(to + name for name in EXAM), "series_id", "series__role", "sop_class_uid")
-    return written(ordered.values_list(*columns).annotate(n=Count("pk")))
-
-
-def day(value: Any) -> date | None:
-    """SQLite has dates as text."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=2048)
@@ -245,7 +176,7 @@ def exam_row(
     names = Names(str, exam.subject, 0, is_case=False)
     elements = own(exam_header(exam, names), "studies")
     row = row_of(elements, (exam.uid,), "studies", root, counts)
-    return chosen_of(row, "studies", fields, wants_all=wants_all)
+    return Ready(chosen_of(row, "studies", fields, wants_all=wants_all))
 
 
 def counts_of(exams: Sequence[int], below: Q) -> dict[int, Row]:
@@ -255,18 +186,6 @@ def counts_of(exams: Sequence[int], below: Q) -> dict[int, Row]:
     if below:
         return counted_up(list(grouped(exams, below)))
     return counted_up(groups_of(len(exams)).rows({-1 - k: pk for k, pk in enumerate(exams)}))
-
-
-def counted_up(groups: Sequence[tuple[Any, ...]]) -> dict[int, Row]:
-    """Of groups of instances: exam, series, role, class and how many."""
-    kinds: dict[int, set[str]] = {}
-    series_: dict[int, set[int]] = {}
-    n: dict[int, int] = {}
-    for exam, one, role, sop_class, count in groups:
-        kinds.setdefault(exam, set()).add(modality_of(sop_class, role))
-        series_.setdefault(exam, set()).add(one)
-        n[exam] = n.get(exam, 0) + count
-    return {pk: Row(tuple(sorted(kinds[pk])), len(series_[pk]), n[pk]) for pk in n}
 
 
 def grouped(exams: Sequence[int], below: Q) -> QuerySet[Instance, tuple[Any, ...]]:

@@ -11,7 +11,8 @@ from portal.archive.classify import CT, NM
 from portal.archive.dicomweb.baked import images_of, version
 from portal.archive.dicomweb.qido import KEYS, parse
 from portal.archive.dicomweb.qido import search as looked_through
-from portal.archive.dicomweb.search import Shelf, search, state_of
+from portal.archive.dicomweb.search import search, state_of
+from portal.archive.dicomweb.shelf import Shelf
 from portal.archive.models import Exam, Instance, Series
 from tests.archive.dicomweb.test_coordinator import client
 from tests.cohort import NOW, make_study, make_user

@@ -8,24 +8,26 @@ from django.http import QueryDict
 from portal.archive.classify import CT, NM
 from portal.archive.dicomweb.qido import Row, parse
 from portal.archive.dicomweb.search import (
-    SOMEBODY,
-    Shelf,
     counted,
-    counted_up,
     counts_of,
     dates,
-    day,
-    exams_of_patient,
     instance_condition,
-    is_of_one_patient,
     numbers,
     of_kinds,
-    places_of,
     rank_condition,
     search,
     series_condition,
     state_of,
     text,
+)
+from portal.archive.dicomweb.shelf import (
+    SOMEBODY,
+    Shelf,
+    counted_up,
+    day,
+    exams_of_patient,
+    is_of_one_patient,
+    places_of,
 )
 from portal.archive.models import Exam, Instance, Series
 from tests.archive.dicomweb.test_search import LABELS, PT, ROOT, SC, make_one
