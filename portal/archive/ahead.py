@@ -1,7 +1,7 @@
 """Files read by the children, several at a time: those of a batch, or of a request that still comes."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,18 +45,20 @@ class Ahead:
 def reading_ahead(workers: int) -> Iterator[Ahead]:
     """Files that are begun inside this block are read at once; at its end nobody reads any more."""
     children, found = pool(workers), Ahead()
-    with ThreadPoolExecutor(max_workers=workers) as threads:
+    room = BATCH if packs.has_room() else 0
 
-        def begin(path: Path) -> None:
-            if len(found.jobs) < BATCH and packs.has_room():
-                entry = Entry(path, path.name, path.stat().st_size)
-                found.jobs[path] = threads.submit(read_one, children, entry, path)
+    def begin(path: Path) -> None:
+        if len(found.jobs) < room:
+            entry = Entry(path, path.name, path.stat().st_size)
+            found.jobs[path] = children.threads.submit(read_one, children, entry, path)
 
-        found.begin = begin
-        try:
-            yield found
-        finally:
-            threads.shutdown(cancel_futures=True)
+    found.begin = begin
+    try:
+        yield found
+    finally:
+        for job in found.jobs.values():
+            job.cancel()
+        wait(found.jobs.values())
 
 
 @contextmanager
@@ -80,16 +82,16 @@ def read_all(
     batch: list[Entry], spool: Callable[[], Path], workers: int, ahead: Ahead
 ) -> list[Read]:
     """Each file of a batch, in its order."""
-    begun = [ahead.outcome(entry) for entry in batch]
-    if None not in begun:
-        return [job.result() for job in begun if job is not None]
-    children, folder = pool(workers), spool()
-    with ThreadPoolExecutor(max_workers=workers) as threads:
-        jobs = [
-            job or threads.submit(read_one, children, entry, folder / str(k))
-            for k, (entry, job) in enumerate(zip(batch, begun, strict=True))
-        ]
+    children, jobs = pool(workers), []
+    for k, entry in enumerate(batch):
+        job = ahead.outcome(entry)
+        jobs.append(job or children.threads.submit(read_one, children, entry, spool() / str(k)))
+    try:
         return [job.result() for job in jobs]
+    finally:
+        for job in jobs:
+            job.cancel()
+        wait(jobs)
 
 
 def is_ours(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Where slices lie in the patient: signed NM stacking, sorted CT and PT stacks, and what is wrong with them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ FloatArray = npt.NDArray[np.float64]
 UNIT_TOLERANCE = 1e-3
 STEP_TOLERANCE_MM = 0.1
 SAME_PLACE_MM = 1e-3
-ORIENTATION_TOLERANCE = 1e-4
+ORIENTATION_TOLERANCE, RELATIVE_TOLERANCE = 1e-4, 1e-5
 TILT_COSINE = float(np.cos(np.deg2rad(1.0)))
 
 
@@ -60,16 +61,18 @@ def plane(ds: Dataset) -> Frame | None:
 
 def is_sound(frame: Frame) -> bool:
     """Directions of unit length at right angles, spacings positive."""
-    r, c = np.asarray(frame.orientation[:3]), np.asarray(frame.orientation[3:])
-    unit = (
-        abs(np.linalg.norm(r) - 1) < UNIT_TOLERANCE and abs(np.linalg.norm(c) - 1) < UNIT_TOLERANCE
-    )
-    return bool(unit and abs(r @ c) < UNIT_TOLERANCE and min(frame.spacing) > 0)
+    r, c = frame.orientation[:3], frame.orientation[3:]
+    is_unit = all(abs(math.hypot(*one) - 1) < UNIT_TOLERANCE for one in (r, c))
+    slant = sum(a * b for a, b in zip(r, c, strict=True))
+    return is_unit and abs(slant) < UNIT_TOLERANCE and min(frame.spacing) > 0
 
 
 def is_alike(one: Sequence[float], other: Sequence[float]) -> bool:
     """The same directions of rows and columns, up to rounding in a header."""
-    return len(one) == len(other) and bool(np.allclose(one, other, atol=ORIENTATION_TOLERANCE))
+    most = [ORIENTATION_TOLERANCE + RELATIVE_TOLERANCE * abs(b) for b in other]
+    return len(one) == len(other) and all(
+        abs(a - b) <= limit for a, b, limit in zip(one, other, most, strict=True)
+    )
 
 
 def normal_of(frame: Frame) -> FloatArray:

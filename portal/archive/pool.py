@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,8 @@ class Pool:
     def __init__(self, size: int) -> None:
         self.size = size
         self.free: queue.LifoQueue[Child | None] = queue.LifoQueue()
+        # each of them waits for a child
+        self.threads = ThreadPoolExecutor(max_workers=size)
         for _ in range(size):
             self.free.put(None)
 

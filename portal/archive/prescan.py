@@ -67,7 +67,8 @@ def scan(data: bytes) -> Scanned:
         return Scanned(data, syntax)
     little = syntax != EXPLICIT_BE
     Walker(body, little=little, explicit=syntax != IMPLICIT_LE).walk()
-    return Scanned(bytes(PREAMBLE) + data[PREAMBLE:], syntax)
+    has_preamble = any(data[:PREAMBLE])
+    return Scanned(bytes(PREAMBLE) + data[PREAMBLE:] if has_preamble else data, syntax)
 
 
 def with_preamble(data: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import math
+import re
 import struct
 import warnings
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
@@ -38,6 +40,13 @@ from portal.archive.limits import is_valid_uid
 from portal.archive.prescan import EXPLICIT_LE, IMPLICIT_LE, MAGIC, PREAMBLE, Scanned, scan
 from portal.archive.refusals import Refusal
 
+PLAIN_CHARSETS = frozenset({b"", b"ISO_IR 6", b"ISO_IR 100", b"ISO_IR 192"})
+PLAIN_TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UI", "UT"})
+PLAIN_NUMBERS = {
+    vr: re.compile(rb" *%b *(\\ *%b *)*" % (one, one))
+    for vr, one in (("IS", rb"[+-]?[0-9]{1,12}"), ("DS", rb"[+-]?[0-9]{1,12}(\.[0-9]{1,12})?"))
+}
+WIDTHS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "OB": 1, "OW": 1}
 UID_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 PARSE_ERRORS = (InvalidDicomError, ValueError, TypeError, KeyError, AttributeError, IndexError,
                 struct.error, EOFError, NotImplementedError, RecursionError, UnicodeError, OverflowError)  # fmt: skip
@@ -115,11 +124,36 @@ def parsed(data: bytes) -> Dataset:
 
 def without_unreadable(ds: Dataset) -> str:
     """Take out the elements whose value cannot be read; the warning that names them, '' if none."""
-    bad = [tag for tag in list(ds.keys()) if not is_readable(ds, tag)]
+    is_latin = charset_of(ds) in PLAIN_CHARSETS
+    bad = [
+        tag
+        for tag in list(ds.keys())
+        if not (is_latin and is_plain(ds.get_item(tag))) and not is_readable(ds, tag)
+    ]
     for tag in bad:
         del ds[tag]
     names = ", ".join(f"({tag.group:04X},{tag.element:04X})" for tag in bad[:5])
     return f"Left out, being unreadable: {names}." if bad else ""
+
+
+def charset_of(ds: Dataset) -> bytes | None:
+    """The character set as its bytes; b'' where none is named, None where it was read otherwise."""
+    raw = ds.get_item(0x00080005)
+    if raw is None:
+        return b""
+    value = raw.value if isinstance(raw, RawDataElement) else None
+    return value.strip() if isinstance(value, bytes) else None
+
+
+def is_plain(raw: object) -> bool:
+    """An element of a named kind whose bytes no conversion refuses: it waits until somebody asks for it."""
+    if not isinstance(raw, RawDataElement) or not isinstance(raw.value, bytes) or not raw.VR:
+        return False
+    if raw.VR in PLAIN_TEXTS:
+        return raw.value.isascii() and b"\x1b" not in raw.value
+    if raw.VR in PLAIN_NUMBERS:
+        return PLAIN_NUMBERS[raw.VR].fullmatch(raw.value) is not None
+    return raw.VR in WIDTHS and len(raw.value) % WIDTHS[raw.VR] == 0
 
 
 def is_readable(ds: Dataset, tag: BaseTag) -> bool:

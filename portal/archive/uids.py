@@ -28,7 +28,7 @@ def study_key(study: str) -> bytes:
 
 def keyed_uid(key: bytes, scope: str, uid: str) -> str:
     """`2.25.` + a UUID of version 8 made of the keyed digest of scope and UID."""
-    raw = bytearray(hmac.new(key, f"{scope}|{uid}".encode(), hashlib.sha256).digest()[:16])
+    raw = bytearray(hmac.digest(key, f"{scope}|{uid}".encode(), "sha256")[:16])
     raw[6] = (raw[6] & 0x0F) | 0x80
     raw[8] = (raw[8] & 0x3F) | 0x80
     return f"2.25.{int.from_bytes(raw, 'big')}"
@@ -45,20 +45,20 @@ def case_uid(study: str, case_code: str, uid: str) -> str:
 
 
 def subject_code(key: bytes, patient_id: str) -> str:
-    digest = hmac.new(key, b"subject|" + patient_id.encode(), hashlib.sha256).hexdigest()
+    digest = hmac.digest(key, b"subject|" + patient_id.encode(), "sha256").hex()
     return f"S{digest[:8]}"
 
 
 def patient_key(key: bytes, patient_id: str) -> str:
-    return hmac.new(key, b"patient|" + patient_id.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, b"patient|" + patient_id.encode(), "sha256").hex()
 
 
 def shift_weeks(key: bytes, scope: str, patient: str) -> int:
     """1 … 521 weeks by which all dates of a patient move back."""
-    digest = hmac.new(key, f"date|{scope}|{patient}".encode(), hashlib.sha256).digest()
+    digest = hmac.digest(key, f"date|{scope}|{patient}".encode(), "sha256")
     return 1 + int.from_bytes(digest[:8], "big") % WEEKS
 
 
 def file_digest(key: bytes, sha256_hex: str) -> str:
     """Digest by which a file is known again, useless to anybody without the key."""
-    return hmac.new(key, b"file|" + bytes.fromhex(sha256_hex), hashlib.sha256).hexdigest()
+    return hmac.digest(key, b"file|" + bytes.fromhex(sha256_hex), "sha256").hex()

@@ -7,11 +7,26 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 GENESIS = bytes(32)
+PLAIN = frozenset({str, int, bool, type(None)})
 
 
 def exact(value: Any) -> Any:
     """The value with floats as decimal strings and times as UTC text, ready for canonical JSON."""
-    if isinstance(value, bool) or value is None or isinstance(value, int | str):
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is float:
+        return repr(value)
+    if kind is dict:
+        return {str(k): exact(v) for k, v in value.items()}
+    if kind is list:
+        return [exact(v) for v in value]
+    return exact_other(value)
+
+
+def exact_other(value: Any) -> Any:
+    """What is of no plain type of JSON, or of a type made from one."""
+    if isinstance(value, (int, str)):
         return value
     if isinstance(value, float):
         return repr(value)
