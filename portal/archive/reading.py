@@ -138,9 +138,9 @@ def without_unreadable(ds: Dataset) -> str:
 
 def charset_of(ds: Dataset) -> bytes | None:
     """The character set as its bytes; b'' where none is named, None where it was read otherwise."""
-    raw = ds.get_item(0x00080005)
-    if raw is None:
+    if "SpecificCharacterSet" not in ds:
         return b""
+    raw = ds.get_item("SpecificCharacterSet")
     value = raw.value if isinstance(raw, RawDataElement) else None
     return value.strip() if isinstance(value, bytes) else None
 
