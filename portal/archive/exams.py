@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from portal.archive import packs, uids
+from portal.archive.asked import Asked, place, written
 from portal.archive.classify import NM
 from portal.archive.context import Context
 from portal.archive.decode import LITTLE_ENDIAN
@@ -18,10 +20,18 @@ from portal.archive.models import Exam, Identity, Series
 from portal.archive.recent import Recent
 
 
+@lru_cache(maxsize=8)
+def having(model: type[Model], column: str) -> Asked:
+    """Rows with this name in a column."""
+    return written(
+        model._default_manager.filter(**{column: place("name")}).order_by().values_list("pk")
+    )
+
+
 def free_uid(model: type[Model], key: bytes, source: str) -> str:
     """The mapped UID, or where another study, shelf or patient holds it, the next one derived from it."""
     taken, number = uids.archive_uid(key, source), 0
-    while model._default_manager.filter(uid=taken).exists():
+    while having(model, "uid").rows({place("name"): taken}):
         number += 1
         taken = uids.archive_uid(key, f"{source}|{number}")
     return taken
@@ -46,7 +56,9 @@ def exam_of(context: Context, answer: dict[str, Any], recent: Recent) -> Exam:
 
 def found_exam(context: Context, answer: dict[str, Any], recent: Recent) -> Exam:
     source = answer["source"]
-    known = list(within_reach(context, uids.archive_uid(context.key, source["StudyInstanceUID"])))
+    mapped = uids.archive_uid(context.key, source["StudyInstanceUID"])
+    is_known = bool(having(Exam, "mapped_uid").rows({place("name"): mapped}))
+    known = list(within_reach(context, mapped)) if is_known else []
     person, is_synthetic = person_of(context, source), answer["facts"]["SyntheticData"] == "YES"
     for one in known:
         if one.patient_key == person and one.is_synthetic == is_synthetic:

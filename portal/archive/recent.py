@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from portal.archive import uids
+from portal.archive.asked import Asked, place, written
 from portal.archive.context import Context
 from portal.archive.models import Exam, Instance, Series, SourceUid
 
@@ -85,8 +87,8 @@ class Recent:
         for one in self.grown.values():
             sizes = {"native_size": one.native_size, "stored_size": one.stored_size}
             Series.objects.filter(pk=one.pk).update(**sizes)
-        for written in (self.waiting, self.sources, self.grown):
-            written.clear()
+        for done in (self.waiting, self.sources, self.grown):
+            done.clear()
 
     def forget(self) -> None:
         for images in self.images.values():
@@ -125,6 +127,15 @@ def begin(context: Context, answers: Iterable[dict[str, Any]]) -> Recent:
 def unheld(column: str, names: set[str]) -> set[str]:
     asked, held = sorted(names), set()
     for first in range(0, len(asked), MANY):
-        some = {f"{column}__in": asked[first : first + MANY]}
-        held |= set(Instance.objects.filter(**some).values_list(column, flat=True))
+        some = {place("name", k): one for k, one in enumerate(asked[first : first + MANY])}
+        held |= {row[0] for row in among(column, len(some)).rows(some)}
     return names - held
+
+
+@lru_cache(maxsize=2 * MANY)
+def among(column: str, n: int) -> Asked:
+    """Which of so many names stand in a column."""
+    names = [place("name", k) for k in range(n)]
+    return written(
+        Instance.objects.filter(**{f"{column}__in": names}).order_by().values_list(column)
+    )

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
 
+from portal.archive.asked import Asked, place, written
 from portal.archive.classify import HELD, NM
 from portal.archive.geometry import Frame, Stack, stack_of_slices
 from portal.archive.models import Instance, Series
@@ -20,6 +22,8 @@ SAME = {
     "high_bit": "bits", "signed": "sign", "samples": "samples", "photometric": "photometric form",
 }  # fmt: skip
 
+# stands for a series in a written question
+SERIES = -1
 DEEP = (Series.Role.CT, Series.Role.SPECT)
 LARGEST_PART = (
     "The slices have several orientations; {n} of {m} were left out of this volume. "
@@ -53,9 +57,18 @@ def turned(series: Series) -> list[Series]:
     """Other stacks of the same series of the sender: slices of unlike orientation are no one volume."""
     if not series.sender_uid or series.role not in DEEP:
         return []
+    asked = {place("sender"): series.sender_uid, SERIES: series.pk}
+    if not others_of_sender().rows(asked):
+        return []
     same = Series.objects.filter(exam=series.exam, sender_uid=series.sender_uid, role=series.role)
     others = same.exclude(pk=series.pk).select_related("exam").order_by("pk")
     return [s for s in others if is_stack(s, list(s.instances.all()))]
+
+
+@lru_cache(maxsize=1)
+def others_of_sender() -> Asked:
+    rows = Series.objects.filter(sender_uid=place("sender")).exclude(pk=SERIES)
+    return written(rows.order_by().values_list("pk"))
 
 
 def settle_one(series: Series, others: list[Series], known: list[Instance] | None = None) -> None:

@@ -8,8 +8,8 @@ from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Valu
 from django.db.models.functions import Upper
 from django.db.models.lookups import Exact
 
+from portal.archive.asked import Asked, place, written
 from portal.archive.classify import CT, NM
-from portal.archive.dicomweb.asked import Asked, place, written
 from portal.archive.dicomweb.header import (
     NUMBER_OF,
     OTHER_NUMBER,

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import Q
 from django.http import QueryDict
 
-from portal.archive.dicomweb.asked import written
+from portal.archive.asked import written
 from portal.archive.dicomweb.qido import parse
 from portal.archive.dicomweb.search import search
 from portal.archive.dicomweb.shelf import Shelf, exams_in_order, numbers_of, parts_of
