@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from tests.archive.builders import slices
+from tests.archive.builders import person, slices
 from tests.server.test_server_profile import ROOT, database, postgres, run
 
 pytestmark = pytest.mark.server
@@ -75,3 +75,38 @@ def test_importers_of_one_series_at_the_same_time_cut_off_nothing(place, tmp_pat
 def test_an_upload_commits_beside_the_transaction_of_its_request(place, tmp_path):
     slices(tmp_path / "in")
     assert script(UPLOAD, str(tmp_path / "in"), **place) == "200 True bone"
+
+
+STOW = """
+    import json, sys
+    from pathlib import Path
+    from django.conf import settings
+    from django.test import Client
+    from portal.archive.models import Exam, Instance, Series
+    from portal.archive.verify import damaged
+    from tests.cohort import make_study, make_user
+    settings.ALLOWED_HOSTS = ["testserver"]
+    make_study(is_synthetic=True)
+    one = Client()
+    one.force_login(make_user("coordinator"))
+    parts = [p.read_bytes() for p in sorted(Path(sys.argv[1]).rglob("*.dcm"))]
+    head = b"--b\\r\\nContent-Type: application/dicom\\r\\n\\r\\n"
+    body = b"".join(head + p + b"\\r\\n" for p in parts) + b"--b--\\r\\n"
+    kind = 'multipart/related; type="application/dicom"; boundary=b'
+    sent = [one.post("/dicomweb/studies?study=bone", body, content_type=kind).status_code for _ in range(2)]
+    pages = [one.get(f"/dicomweb/studies?limit=1&offset={k}") for k in range(4)]
+    rows = [row["0020000D"]["Value"][0] for page in pages if page.status_code == 200 for row in page.json()]
+    order = list(Exam.objects.order_by("-shifted_date", "uid").values_list("uid", flat=True))
+    left = [page.get("Warning", "") for page in pages]
+    states = sorted(Series.objects.values_list("state", flat=True))
+    print(json.dumps([sent, rows == order, ["1 add" in w for w in left], Instance.objects.count(), states, damaged().uids == ()]))
+"""
+
+
+def test_images_are_sent_and_found_by_dicomweb(place, tmp_path):
+    for k in range(3):
+        who = person(f"SYN000{k}", f"2.25.70{k}")
+        slices(tmp_path / "in" / str(k), n=4, who=who, series=f"2.25.71{k}")
+    found = json.loads(script(STOW, str(tmp_path / "in"), **place))
+    left = [False, True, False, False]
+    assert found == [[200, 200], True, left, 12, ["ready"] * 3, True]
