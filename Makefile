@@ -41,7 +41,7 @@ up: setup
 test: setup .venv/.ready-dev
 	sh deploy/chromium.sh
 	cd frontend && npm run --silent test
-	$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 25
 
 lint: setup .venv/.ready-dev
 	.venv/bin/ruff check .
