@@ -2,12 +2,15 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
+SECRET_BYTES = 32
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -29,16 +32,37 @@ def private_folder(name: str) -> Path:
 
 
 def private_secret(name: str) -> bytes:
-    """32 random bytes kept in a 0600 file of the data folder, made at first use."""
+    """32 random bytes kept in a 0600 file of the data folder, made at first use.
+
+    Whoever asks meanwhile, in another thread or process, gets the same. Raises ImproperlyConfigured for a damaged file.
+    """
     path = private_folder("keys") / name
+    if not path.exists():
+        make_secret(path)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text().strip())
-    with os.fdopen(handle, "w") as out:
-        value = secrets.token_bytes(32)
-        out.write(value.hex())
+        value = bytes.fromhex(path.read_text().strip())
+    except ValueError:
+        value = b""
+    if len(value) != SECRET_BYTES:
+        raise ImproperlyConfigured(
+            f"The key {name} in the data folder is damaged; put it back from a backup."
+        )
     return value
+
+
+def make_secret(path: Path) -> None:
+    """Written and on the disk before it has its name, which the first one takes: nobody reads half a key."""
+    draft = path.with_name(f".{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w") as out:
+            out.write(secrets.token_bytes(SECRET_BYTES).hex())
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
 
 
 # the launcher limits the web's statements; a worker's may take as long as they need
