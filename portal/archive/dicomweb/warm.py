@@ -115,6 +115,16 @@ class WarmFrames:
         start_response("200 OK", list(found.headers.items()))
         return [found.body]
 
+    @staticmethod
+    def on_the_wire(environ: Mapping[str, Any], path: str) -> tuple[bytes, bytes] | None:
+        """The warm frame at a path as header lines with the empty line, and body; None where there is none."""
+        asked = FRAME.fullmatch(path)
+        found = warm_frame(environ, *asked.groups()) if asked else None
+        if found is None:
+            return None
+        lines = "".join([f"{name}: {value}\r\n" for name, value in found.headers.items()])
+        return f"{lines}\r\n".encode("latin-1"), found.body
+
 
 def warm_frame(
     environ: Mapping[str, Any], base: str, study: str, series: str, instance: str, frames: str

@@ -129,3 +129,20 @@ def test_a_wrong_token_is_401(servers):
     with pytest.raises(requests.HTTPError) as refused:
         connected(servers("portal"), "wrong").search_for_studies()
     assert refused.value.response.status_code == 401
+
+
+def test_a_frame_is_the_same_however_often_a_connection_asks_for_it(sent, exam, series):
+    """The first way through Django, the next by what is known of the caller, then by what is known of the connection."""
+    client = sent["client"]
+    one = client.search_for_instances(exam, series["CT"])[0]["00080018"]["Value"][0]
+    url = f"{client.base_url}/studies/{exam}/series/{series['CT']}/instances/{one}/frames/1"
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = client._session.headers["Authorization"]
+        answers = [session.get(url) for _ in range(5)]
+        other = session.get(url, headers={"Authorization": "Token nobody"})
+    heads = [{k: v for k, v in a.headers.items() if k != "Date"} for a in answers]
+    assert [a.status_code for a in answers] == [200] * 5
+    assert all(a.content == answers[0].content for a in answers)
+    assert all(head == heads[0] for head in heads), heads
+    assert other.status_code == 401
