@@ -58,7 +58,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         try:
             requests.get(url, timeout=5)
             return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.1)
     raise AssertionError(f"{url} does not answer")
 
