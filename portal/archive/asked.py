@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
+
+from portal.fence.reading import rows_of
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,7 @@ class Asked:
 
     def rows(self, given: Mapping[Any, Any]) -> list[tuple[Any, ...]]:
         """The rows as the database has them; `given` says what stands for what."""
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, [given.get(v, v) for v in self.values])
-            return list(cursor.fetchall())
+        return rows_of(self.sql, [given.get(v, v) for v in self.values])
 
 
 def written(rows: QuerySet[Any, Any]) -> Asked:
