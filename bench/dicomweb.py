@@ -143,7 +143,7 @@ def stored_rate(
 def stow_row(
     world: World, ports: tuple[int, int], sizes: Sizes, c: int, bar: float, first: int
 ) -> Row:
-    original = next(world.files.rglob("ct-0001.dcm")).read_bytes()
+    original = (world.files / "000000" / "ct-0001.dcm").read_bytes()
     places = (("/dicomweb/studies", world.token), ("/dicom-web/studies", ""))
     rounds: tuple[list[Rate], list[Rate]] = ([], [])
     for k in range(ROUNDS + 1):  # the first is the warm-up

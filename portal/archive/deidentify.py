@@ -10,6 +10,8 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.multival import MultiValue
 
+from portal.archive.plain import plain_number, plain_text
+
 METHOD = "Osteon allow-list 1 (PS3.15 Basic Profile, see docs)"
 # PS3.16 CID 7050
 OPTIONS = MappingProxyType(
@@ -105,7 +107,8 @@ def number(value: Any) -> float | int | None:
 
 def one_number(ds: Dataset, keyword: str) -> float | int | None:
     """A finite number that its element can hold."""
-    found = number(ds.get(keyword))
+    plain = plain_number(ds, keyword)
+    found = number(ds.get(keyword) if plain is None else plain)
     return found if found is not None and fits(found, dictionary_VR(keyword)) else None
 
 
@@ -117,6 +120,9 @@ def fits(value: float, vr: str) -> bool:
 
 
 def text_of(ds: Dataset, keyword: str) -> str:
+    plain = plain_text(ds, keyword)
+    if plain is not None:
+        return plain
     try:
         value = ds.get(keyword)
     except (ValueError, TypeError, NotImplementedError):

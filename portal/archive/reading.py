@@ -137,11 +137,12 @@ def without_unreadable(ds: Dataset) -> str:
 
 
 def charset_of(ds: Dataset) -> bytes | None:
-    """The character set as its bytes; b'' where none is named, None where it was read otherwise."""
+    """The character set as its bytes; b'' where none is named, None where several are or it cannot be read."""
     if "SpecificCharacterSet" not in ds:
         return b""
-    raw = ds.get_item("SpecificCharacterSet")
-    value = raw.value if isinstance(raw, RawDataElement) else None
+    value = ds.get_item("SpecificCharacterSet").value
+    if isinstance(value, str):  # pydicom has read this one already, to know how to read the others
+        value = value.encode("ascii", "replace")
     return value.strip() if isinstance(value, bytes) else None
 
 

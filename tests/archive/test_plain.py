@@ -1,0 +1,107 @@
+"""Reading bytes directly says what pydicom's conversion says, or leaves it to pydicom."""
+
+import io
+import struct
+
+import pydicom
+import pytest
+from pydicom import Dataset
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.dataset import FileMetaDataset
+
+from portal.archive import deidentify
+from portal.archive.deidentify import one_number, text_of
+from portal.archive.plain import plain_number, plain_text, tag_of
+from tests.archive.test_import import SHARED, needs_shared
+
+SYNTAXES = {
+    "little": "1.2.840.10008.1.2.1",
+    "implicit": "1.2.840.10008.1.2",
+    "big": "1.2.840.10008.1.2.2",
+}
+VALUES = {
+    "Manufacturer": ["", "A", "A ", " A", "A\0", "A \0 \0", "a b", "a\\b", "Müller", "\tA", "A\r\n", "\x1b(B"],
+    "Modality": ["CT", "CT ", "ct", "CT\\NM"], "StudyTime": ["0910", "0910.5 ", "x"],
+    "StudyDate": ["20240101", "2024.01.01", "20240101-20240102"], "PatientID": ["1\\2", " 1 ", "1\0"],
+    "SOPInstanceUID": ["1.2.3", "1.2.3\0", "1.2.3 ", "1.2\\3.4"], "PatientAge": ["065Y", "65"],
+    "SliceThickness": ["2.5", " 2.5 ", "2.5\\3", "", "+2", "1e3", "x", "1.", "2.5\0"],
+    "SeriesNumber": ["3", " 3 ", "3.0", "+3", "", "x", "99999999999"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def as_pydicom(monkeypatch):
+    """The same questions with every value converted by pydicom."""
+
+    def ask(ds: Dataset, keyword: str) -> tuple[object, object]:
+        with monkeypatch.context() as patch:
+            patch.setattr(deidentify, "plain_text", lambda ds, keyword: None)
+            patch.setattr(deidentify, "plain_number", lambda ds, keyword: None)
+            return answers(ds, keyword)
+
+    return ask
+
+
+def answers(ds: Dataset, keyword: str) -> tuple[object, object]:
+    """Text and number, or that this element refuses it, which takes it out of the data set."""
+    found: list[object] = []
+    for question in (text_of, one_number):
+        try:
+            found.append(question(ds, keyword))
+        except Exception as error:  # noqa: BLE001  what pydicom raises is what is compared
+            found.append(type(error).__name__)
+    return found[0], found[1]
+
+
+def written(keyword: str, value: str, syntax: str) -> bytes:
+    """A file with these very bytes as a value."""
+    meta = Dataset()
+    meta.file_meta = FileMetaDataset()
+    meta.file_meta.TransferSyntaxUID = SYNTAXES[syntax]
+    out = io.BytesIO()
+    meta.save_as(out, enforce_file_format=False)
+    order = ">" if syntax == "big" else "<"
+    data = {
+        tag_of("SpecificCharacterSet"): b"ISO_IR 100",
+        tag_of("Rows"): struct.pack(f"{order}H", 513),
+    }
+    data[tag_of(keyword)] = value.encode("latin-1") + b" " * (len(value) % 2)
+    for tag, one in sorted(data.items()):
+        out.write(struct.pack(f"{order}HH", tag.group, tag.element))
+        if syntax == "implicit":
+            out.write(struct.pack("<I", len(one)) + one)
+        else:
+            out.write(dictionary_VR(tag).encode() + struct.pack(f"{order}H", len(one)) + one)
+    return out.getvalue()
+
+
+def read_again(data: bytes) -> Dataset:
+    return pydicom.dcmread(io.BytesIO(data), force=True)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize(("keyword", "value"), [(k, v) for k, some in VALUES.items() for v in some])
+def test_odd_values_are_what_pydicom_says(as_pydicom, keyword, value, syntax):
+    data = written(keyword, value, syntax)
+    assert answers(read_again(data), keyword) == as_pydicom(read_again(data), keyword)
+    assert answers(read_again(data), "Rows") == ("513", 513)
+
+
+@pytest.mark.filterwarnings("ignore")
+@needs_shared
+def test_every_element_of_every_sample_is_what_pydicom_says(as_pydicom):
+    n_plain = 0
+    for path in sorted(p for p in SHARED.rglob("*") if p.is_file()):
+        try:
+            mine, theirs, raw = (pydicom.dcmread(path, stop_before_pixels=True) for _ in range(3))
+            named = map(keyword_for_tag, mine.keys())
+            keywords = [k for k in named if k and tag_for_keyword(k)]
+        except Exception:  # noqa: BLE001, S112  a sample that is no DICOM file, or damaged
+            continue
+        for keyword in keywords:
+            n_plain += (
+                plain_text(raw, keyword) is not None or plain_number(raw, keyword) is not None
+            )
+            assert answers(mine, keyword) == as_pydicom(theirs, keyword), (path.name, keyword)
+    assert n_plain > 1000
