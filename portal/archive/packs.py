@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 from django.conf import settings
 
@@ -24,6 +23,7 @@ from portal.settings import private_secret
 
 NATIVE, STORED = "native.pack", "stored.pack"
 CHUNK = 2**20
+NOT_OFFERED = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF})
 
 
 @dataclass(frozen=True)
@@ -127,29 +127,56 @@ def append(
 
     The bytes are on disk only after `sync`, and one frame at most is in memory.
     """
-    extents = []
-    handle = os.open(folder / pack, os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(handle, "r+b") as out:
-        out.truncate(after)
-        out.seek(after)
+    extents, at = [], after
+    out = os.open(folder / pack, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.ftruncate(out, after)
+        os.lseek(out, after, os.SEEK_SET)
         for frame in frames:
-            out.write(head(syntax))
-            extents.append(Extent(out.tell(), frame.length))
+            at += write(out, head(syntax))
+            extents.append(Extent(at, frame.length))
             copy(frame, out)
-            out.write(tail())
+            at += frame.length + write(out, tail())
+    finally:
+        os.close(out)
     return extents
 
 
-def copy(frame: Spooled, out: BinaryIO) -> None:
-    with frame.path.open("rb") as source:
-        source.seek(frame.offset)
-        left = frame.length
-        while left > 0:
-            chunk = source.read(min(CHUNK, left))
+def write(out: int, data: bytes) -> int:
+    """All of it; a disk that fills up takes less than it is given before it says so."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(out, left) :]
+    return len(data)
+
+
+def copy(frame: Spooled, out: int) -> None:
+    """Behind what is written; one chunk at most is in memory."""
+    source = os.open(frame.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        done = copied_inside(source, out, frame)
+        while done < frame.length:
+            chunk = os.pread(source, min(CHUNK, frame.length - done), frame.offset + done)
             if not chunk:
                 raise OSError(errno.EIO, "the spool file is shorter than its frames")
-            out.write(chunk)
-            left -= len(chunk)
+            done += write(out, chunk)
+    finally:
+        os.close(source)
+
+
+def copied_inside(source: int, out: int, frame: Spooled) -> int:
+    """How much of a frame the kernel has copied by itself: nothing where the file system does not offer it."""
+    done = 0
+    try:
+        while done < frame.length:
+            n = os.copy_file_range(source, out, frame.length - done, frame.offset + done)
+            if not n:
+                break
+            done += n
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise
+    return done
 
 
 def sync(folder: str) -> None:

@@ -250,15 +250,16 @@ def ends_inside(one: Holding, form: Form) -> bool:
 def write_at(path: Path, todo: Sequence[tuple[Extent, Spooled]], syntax: str) -> None:
     """Frames with their heads and tails at given places of a pack, on the disk when this returns."""
     head = packs.head(syntax)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(handle, "r+b") as out:
+    out = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
         for extent, frame in todo:
-            out.seek(extent.offset - len(head))
-            out.write(head)
+            os.lseek(out, extent.offset - len(head), os.SEEK_SET)
+            packs.write(out, head)
             packs.copy(frame, out)
-            out.write(packs.tail())
-        out.flush()
-        os.fsync(out.fileno())
+            packs.write(out, packs.tail())
+        os.fsync(out)
+    finally:
+        os.close(out)
 
 
 def is_remote() -> bool:

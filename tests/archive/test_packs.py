@@ -1,5 +1,6 @@
 """Packed frames: where each lies, what is cut off after a crash, and how long a pack stays open."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -97,6 +98,46 @@ def test_a_frame_larger_than_a_block_is_copied_whole(folder):
     (extent,) = written(folder, [frame])
     assert extent.length == len(frame)
     assert (folder / packs.NATIVE).read_bytes()[extent.offset :][: extent.length] == frame
+
+
+def kernel(**behaviour):
+    """A file system that copies so many bytes at most, and then says what is wrong."""
+    real, left = os.copy_file_range, [behaviour["calls"]]
+
+    def copy(source, out, count, at):
+        if not left[0]:
+            raise OSError(behaviour["wrong"], "wrong")
+        left[0] -= 1
+        return real(source, out, min(count, 7), at)
+
+    return copy
+
+
+@pytest.mark.parametrize("calls", [0, 1, 3])
+@pytest.mark.parametrize("wrong", sorted(packs.NOT_OFFERED))
+def test_where_the_kernel_copies_nothing_or_only_some_we_copy_the_rest(
+    folder, monkeypatch, wrong, calls
+):
+    frames = [os.urandom(100), b"", os.urandom(5)]
+    monkeypatch.setattr(os, "copy_file_range", kernel(calls=calls, wrong=wrong))
+    written(folder, frames)
+    assert (folder / packs.NATIVE).read_bytes() == multipart(frames)
+
+
+def test_a_full_disk_is_an_error_of_the_kernels_copy_too(folder, monkeypatch):
+    monkeypatch.setattr(os, "copy_file_range", kernel(calls=1, wrong=errno.ENOSPC))
+    with pytest.raises(OSError, match="wrong") as error:
+        written(folder, [os.urandom(100)])
+    assert packs.is_full(error.value)
+
+
+def test_a_disk_that_takes_less_than_it_is_given_is_given_the_rest(folder, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "copy_file_range", kernel(calls=0, wrong=errno.EXDEV))
+    monkeypatch.setattr(os, "write", lambda out, data: real(out, bytes(data[:11])))
+    frames = [os.urandom(100)]
+    written(folder, frames)
+    assert (folder / packs.NATIVE).read_bytes() == multipart(frames)
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=5))
