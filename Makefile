@@ -51,7 +51,8 @@ lint: setup .venv/.ready-dev
 	cd frontend && npm run --silent lint
 
 validate: setup .venv/.ready-dev
+	sh deploy/ohif.sh || true
 	$(PY) -m pytest -m "slow"
 
 clean:
-	rm -rf .venv portal/static/build frontend/node_modules staticfiles
+	rm -rf .venv portal/static/build frontend/node_modules staticfiles .ohif

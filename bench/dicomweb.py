@@ -272,7 +272,7 @@ def measured(
     )
     found = rows(world, ports, sizes)
     share = bare_share(world, data, ours.port, sizes)
-    memory = {s.name: round(s.rss_mb()) for s in (ours, theirs)}
+    memory = {s.name: round(s.memory_mb()) for s in (ours, theirs)}
     print(
         f"first case opening {opening:.0f} ms; memory MB {memory}; share of the bare view's rate {share:.2f}"
     )

@@ -33,12 +33,12 @@ class Server:
             self.process.kill()
             self.process.wait()
 
-    def rss_mb(self) -> float:
-        """Resident memory of the process and everything below it."""
+    def memory_mb(self) -> float:
+        """Memory of the process and everything below it; what several share is counted once."""
         pids, rows = [self.process.pid], children()
         for pid in pids:
             pids += rows.get(pid, [])
-        return sum(resident(pid) for pid in pids) / 2**20
+        return sum(proportional(pid) for pid in pids) / 2**10
 
 
 def children() -> dict[int, list[int]]:
@@ -52,11 +52,13 @@ def children() -> dict[int, list[int]]:
     return found
 
 
-def resident(pid: int) -> int:
+def proportional(pid: int) -> int:
+    """KiB of a process, shared pages divided by those who share them."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
 def free_port() -> int:

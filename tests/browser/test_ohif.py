@@ -1,6 +1,6 @@
 """OHIF's own published build shows a series of this archive: its literal requests, answered and drawn.
 
-OSTEON_OHIF_DIST names the `dist` folder of the npm package @ohif/app 3.13.2 (`npm pack @ohif/app@3.13.2`).
+`deploy/ohif.sh` fetches it (make validate does); OSTEON_OHIF_DIST names another `dist` folder of @ohif/app.
 """
 
 import io
@@ -15,12 +15,12 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import ARTEFACTS
 from tests.browser.ohif_front import front
-from tests.browser.portal_server import Portal
+from tests.browser.portal_server import ROOT, Portal
 
-DIST = os.environ.get("OSTEON_OHIF_DIST", "")
+DIST = os.environ.get("OSTEON_OHIF_DIST") or str(ROOT / ".ohif" / "package" / "dist")
 pytestmark = pytest.mark.skipif(
-    not DIST or not Path(DIST, "index.html").exists(),
-    reason="OHIF NOT FOUND: npm pack @ohif/app@3.13.2, unpack it, set OSTEON_OHIF_DIST to its dist folder",
+    not Path(DIST, "index.html").exists(),
+    reason="OHIF NOT FOUND: sh deploy/ohif.sh, or set OSTEON_OHIF_DIST to the dist folder of @ohif/app",
 )
 SECONDS = 120
 
