@@ -104,9 +104,13 @@ def read_one(children: Pool, entry: Entry, spool: Path) -> Read:
     if entry.problem:
         refusal = Refusal(entry.problem, limit="4 GiB")
         return Read(entry, {"ok": False, "code": refusal.code, "sentence": refusal.sentence})
-    with children.reading(entry.path, is_ours=is_ours(entry.path)) as (answer, folder):
+    asked = {"is_ours": is_ours(entry.path), "is_sealed": settings.IDENTITIES != "none"}
+    with children.reading(entry.path, **asked) as (answer, folder):
         if not answer["ok"]:
             return Read(entry, answer)
+        if "sealed" in answer:
+            header = taken(folder / "header", spool.with_suffix(".header"))
+            answer["header"] = Spooled(header, 0, sum(answer["sealed"]))
         native = entry.path
         if answer["frames"] and not answer["is_in_file"]:
             native = taken(folder / "native", spool.with_suffix(".native"))

@@ -36,7 +36,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """One file's outcome; any fault of a damaged file is one refusal."""
     try:
         spool = Path(request["spool"])
-        return {"ok": True, **read(Path(request["path"]), spool, is_ours=request["is_ours"])}
+        path, asked = Path(request["path"]), {k: request[k] for k in ("is_ours", "is_sealed")}
+        return {"ok": True, **read(path, spool, **asked)}
     except Refusal as refusal:
         return {
             "ok": False,

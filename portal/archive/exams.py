@@ -5,7 +5,6 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from portal.archive.context import Context
 from portal.archive.decode import LITTLE_ENDIAN
 from portal.archive.deidentify import shifted
 from portal.archive.geometry import is_alike
+from portal.archive.identities import seal_exam
 from portal.archive.models import Exam, Identity, Series
 from portal.archive.recent import Recent
 
@@ -85,9 +85,11 @@ def new_exam(context: Context, answer: dict[str, Any], *, person: str, has_confl
         sex=facts["PatientSex"],
         age=facts["PatientAge"],
         is_synthetic=facts["SyntheticData"] == "YES",
+        has_source="header" in answer,
         created_at=timezone.now(),
     )
-    seal(exam, source)
+    if exam.has_source:
+        seal_exam(exam, answer)
     return exam
 
 
@@ -96,20 +98,11 @@ def shifted_date(key: bytes, source: dict[str, str]) -> date | None:
     return date(int(moved[:4]), int(moved[4:6]), int(moved[6:])) if moved else None
 
 
-def seal(exam: Exam, source: dict[str, str]) -> None:
-    """The link to the person, in a table that the fence keeps from readers."""
-    if settings.IDENTITIES == "none":
-        return
-    Identity.objects.create(
-        exam=exam,
-        source_uid=source["StudyInstanceUID"],
-        patient_id=source["PatientID"][:200],
-        patient_name=source["PatientName"][:400],
-        birth_date=source["PatientBirthDate"][:16],
-        study_date=source["StudyDate"][:16],
-        accession_number=source["AccessionNumber"][:100],
-        search={"StudyDescription": source["StudyDescription"], "StudyID": source["StudyID"]},
-    )
+def leave_source_view(exam: Exam) -> None:
+    """An image without a sealed header came to it: all of it is shown in the archive view from now on."""
+    exam.has_source = False
+    exam.save(update_fields=["has_source"])
+    Identity.objects.filter(exam=exam).update(study_key=None)
 
 
 def series_name(answer: dict[str, Any]) -> str:

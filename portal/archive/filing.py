@@ -7,8 +7,8 @@ from django.db.models import ProtectedError
 from django.db.models.deletion import Collector
 
 from portal.accounts.models import User
-from portal.archive import copies, packs
-from portal.archive.models import Exam, Identity, Instance, Series, SourceUid
+from portal.archive import copies, identities, packs
+from portal.archive.models import Exam, Identity, Instance, Series, SourceSeries, SourceUid
 from portal.archive.refusals import Refusal
 from portal.archive.remote import DicomwebServer
 from portal.archive.settle import basis_of, settle
@@ -46,6 +46,7 @@ def remove(series: Series, *, reason: str, actor: User, study: str) -> None:
         raise Invalid("Say in at least 10 characters why the series is removed.", field="reason")
     bring_down(series)
     folder = series.folder
+    sealed = list(SourceSeries.objects.filter(pk=series.pk).values_list("folder", flat=True))
     try:
         with transaction.atomic():
             record(
@@ -55,6 +56,8 @@ def remove(series: Series, *, reason: str, actor: User, study: str) -> None:
             )  # fmt: skip
             forget(series)
             transaction.on_commit(lambda: packs.drop(folder))
+            for one in sealed:
+                transaction.on_commit(lambda gone=one: identities.drop(gone))  # type: ignore[misc]
     except ProtectedError as error:
         raise Conflict(REFERRED_TO) from error
 
@@ -62,8 +65,9 @@ def remove(series: Series, *, reason: str, actor: User, study: str) -> None:
 def forget(series: Series) -> None:
     """The rows of a series, and of its exam and person once nothing else is left of it."""
     images = Instance.objects.filter(series=series)
-    SourceUid.objects.filter(archive_uid__in=images.values("uid")).delete()
+    SourceUid.objects.filter(instance_id__in=images.values("uid")).delete()
     images.delete()
+    SourceSeries.objects.filter(pk=series.pk).delete()
     exam = series.exam
     series.delete()
     if not Series.objects.filter(exam=exam).exists():
@@ -106,6 +110,7 @@ def file_exam(
         if others.exclude(patient_key=exam.patient_key).exists():
             exam.has_conflict = True
         exam.save(update_fields=["study_key", "has_conflict"])
+        Identity.objects.filter(exam=exam, study_key__isnull=False).update(study_key=study_key)
         for series in Series.objects.filter(exam=exam) if exam.has_conflict else ():
             settle(series)
         record(

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 
 from portal.archive import packs, uids
 from portal.archive.context import Context
 from portal.archive.decode import LITTLE_ENDIAN
 from portal.archive.emission import moved_facts
-from portal.archive.exams import exam_of, series_of
+from portal.archive.exams import exam_of, leave_source_view, series_of
 from portal.archive.models import ImportFile, Instance, Series
 from portal.archive.packs import Spooled
 from portal.archive.recent import Recent, names_of
@@ -141,8 +140,11 @@ def indexed(
     exam = exam_of(context, answer, recent)
     series = series_of(context, answer, exam, recent)
     one = instance_of(context, answer, series, frames, stored, rank=recent.next_rank(series))
-    keeps_source = settings.IDENTITIES != "none"
-    recent.add(one, answer["source"]["SOPInstanceUID"] if keeps_source else "")
+    recent.add(one)
+    if "header" in answer:
+        recent.sealing.add(one, series, answer)
+    elif exam.has_source:
+        leave_source_view(exam)
     recent.stored(*names_of(context, answer))
     if exam.has_conflict and "patient_conflict" not in series.decisions:
         conflict = Refusal("patient_conflict")

@@ -18,6 +18,7 @@ from portal.accounts.models import User
 from portal.archive import packs
 from portal.archive.ahead import BATCH, Ahead, Read, read_all, spool_folder
 from portal.archive.context import Context
+from portal.archive.identities import Sealing
 from portal.archive.index import Outcome, indexed, refuse_other_kind, refused, store
 from portal.archive.models import Import, ImportFile, Instance, Series
 from portal.archive.pool import text
@@ -59,6 +60,7 @@ class Run:
     is_folder: bool
     work: Work
     done: int = 0
+    sealing: Sealing = field(default_factory=Sealing)
     is_last: bool = False
     is_ended: bool = False
 
@@ -202,9 +204,11 @@ def take(run: Run, batch: list[Entry], workers: int) -> None:
 def write_batch(run: Run, reads: list[Read]) -> None:
     """Frames on the disk first, then the rows of files, series and report in one transaction."""
     is_whole = is_unwritten(run.row)
+    run.sealing = Sealing()
     try:
         write_in_one(run, reads)
     except BaseException:
+        run.sealing.give_up()
         if is_whole:  # its row went with the transaction
             run.row.pk, run.row.ended_at, run.row._state.adding = None, None, True
         raise
@@ -218,7 +222,8 @@ def write_in_one(run: Run, reads: list[Read]) -> None:
         todo = {place: one for place, one in places if place not in answered}
         touched: Touched = {}
         found = written_together(run, todo, touched) or written_singly(run, todo, touched)
-        with packs.syncing([series.folder for series, _ in touched.values()]):
+        folders = [series.folder for series, _ in touched.values()]
+        with packs.syncing(folders, [run.sealing.sync]):
             for series, images in touched.values():
                 settle(series, images)
             told = {place: (todo[place].entry, outcome) for place, outcome in found.items()}
@@ -244,7 +249,7 @@ def written_together(
 ) -> dict[int, Outcome] | None:
     """All files of a batch with their rows in one go; None, and nothing written, where any of them is in the way."""
     seen: Touched = {}
-    recent = begin(run.context, [one.answer for one in todo.values()])
+    recent = begin(run.context, [one.answer for one in todo.values()], run.sealing)
     try:
         for one in todo.values():
             if one.answer["ok"]:
@@ -254,6 +259,7 @@ def written_together(
             recent.write()
     except (Refusal, IntegrityError, DataError):
         drop_new(recent)
+        run.sealing.forget()
         return None
     touched.update(seen)
     return found
@@ -268,8 +274,11 @@ def drop_new(recent: Recent) -> None:
 
 def written_singly(run: Run, todo: Mapping[int, Read], touched: Touched) -> dict[int, Outcome]:
     """File by file, each in a savepoint of its own: what cannot be stored is one refusal."""
-    recent = begin(run.context, [one.answer for one in todo.values()])
-    return {place: write_one(run, one, touched, recent) for place, one in todo.items()}
+    recent = begin(run.context, [one.answer for one in todo.values()], run.sealing)
+    found = {place: write_one(run, one, touched, recent) for place, one in todo.items()}
+    if run.sealing.has_failed:
+        run.sealing.give_up()
+    return found
 
 
 def answered_places(row: Import, batch: int) -> set[int]:

@@ -104,11 +104,16 @@ class Exam(models.Model):
     sex = models.CharField(max_length=1, blank=True)
     age = models.CharField(max_length=4, blank=True)
     is_synthetic = models.BooleanField(default=False)
+    # coordinators see its headers as received, for all of them are sealed; else they see this view of it
+    has_source = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
     class Meta:
         ordering: ClassVar = ["-shifted_date", "uid"]
         indexes: ClassVar = [
+            models.Index(
+                fields=["study_key"], name="exam_without_source", condition=Q(has_source=False)
+            ),
             models.Index(Upper("subject"), name="exam_subject_any_case"),
             NewestFirst(fields=["study_key", "-shifted_date", "uid"], name="exam_newest_of_study"),
         ]
@@ -295,34 +300,88 @@ class Pull(models.Model):
 
 
 class Identity(models.Model):
-    """The sealed link from an exam to the person: readable by truth-seeing requests only."""
+    """The sealed link from an exam to the person: readable by truth-seeing requests only.
+
+    With it what a search in the source view looks at; `study_key` repeats the exam's, so that an index has each
+    study's in their order, and is null where the exam is not in that view.
+    """
 
     exam = models.OneToOneField(Exam, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    study_key = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001  '' is the shelf
+    importer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     source_uid = models.CharField(max_length=64, db_index=True)
     patient_id = models.CharField(max_length=200, blank=True)
     patient_name = models.CharField(max_length=400, blank=True)
     birth_date = models.CharField(max_length=16, blank=True)
     study_date = models.CharField(max_length=16, blank=True)
-    accession_number = models.CharField(max_length=100, blank=True)
-    search = models.JSONField(default=dict)
+    study_time = models.CharField(max_length=16, blank=True)
+    accession_number = models.CharField(max_length=100, blank=True, db_index=True)
+    study_id = models.CharField(max_length=100, blank=True)
+    study_description = models.CharField(max_length=400, blank=True)
+    referring_physician = models.CharField(max_length=400, blank=True)
+    # what all images of the exam have in common, as DICOM JSON
+    row = models.TextField(blank=True)
 
     class Meta:
         db_table = "truth_identity"
         verbose_name_plural = "identities"
+        indexes: ClassVar = [
+            models.Index(fields=["study_key", "-study_date", "source_uid"], name="identity_newest"),
+            models.Index(Upper("patient_id"), name="identity_patient_any_case"),
+        ]
 
     def __str__(self) -> str:
         return f"identity of exam {self.exam_id}"
 
 
-class SourceUid(models.Model):
-    """Source UID of a series or instance, for the source view and re-imports."""
+class SourceSeries(models.Model):
+    """The part of a sender's series that became one series here, and the pack of its headers as received."""
 
-    archive_uid = models.CharField(max_length=64, primary_key=True)
+    series = models.OneToOneField(
+        Series, on_delete=models.DO_NOTHING, primary_key=True, related_name="+"
+    )
+    identity = models.ForeignKey(
+        Identity, on_delete=models.DO_NOTHING, db_column="exam_id", related_name="+"
+    )
     source_uid = models.CharField(max_length=64, db_index=True)
-    header_path = models.CharField(max_length=120, blank=True)
+    modality = models.CharField(max_length=16, blank=True)
+    number = models.IntegerField(null=True)
+    description = models.CharField(max_length=400, blank=True)
+    folder = models.CharField(max_length=32, unique=True)
+    # where the committed part of the pack ends, and how many headers it holds
+    size = models.PositiveBigIntegerField(default=0)
+    n_images = models.PositiveIntegerField(default=0)
+    # what all images of the series have in common, as DICOM JSON
+    row = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "truth_source_series"
+        verbose_name_plural = "source series"
+
+    def __str__(self) -> str:
+        return f"source of series {self.series_id}"
+
+
+class SourceUid(models.Model):
+    """Under which UID an image came, and where its header as received lies in the pack of its series."""
+
+    instance = models.OneToOneField(
+        Instance, to_field="uid", db_column="archive_uid", primary_key=True, db_constraint=False,
+        on_delete=models.DO_NOTHING, related_name="+",
+    )  # fmt: skip
+    source_uid = models.CharField(max_length=64, db_index=True)
+    series = models.ForeignKey(
+        SourceSeries, null=True, on_delete=models.DO_NOTHING, related_name="+"
+    )
+    number = models.IntegerField(null=True)
+    # offset, then the lengths of: elements before the pixels, behind them, bulk values, their index, JSON
+    place = models.JSONField(default=list)
+    digest = models.CharField(max_length=64, blank=True)
 
     class Meta:
         db_table = "truth_source_uid"
 
     def __str__(self) -> str:
-        return self.archive_uid
+        return str(self.instance_id)

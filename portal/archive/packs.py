@@ -192,10 +192,11 @@ def sync(folder: str) -> None:
 
 
 @contextmanager
-def syncing(folders: Sequence[str]) -> Iterator[None]:
+def syncing(folders: Sequence[str], more: Sequence[Callable[[], None]] = ()) -> Iterator[None]:
     """The same for several series beside the work of the block, which commits only after it."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
+    with ThreadPoolExecutor(max_workers=1 + len(more)) as thread:
         jobs = [thread.submit(sync, folder) for folder in folders]
+        jobs += [thread.submit(sync_more) for sync_more in more]
         yield
         for job in jobs:
             job.result()

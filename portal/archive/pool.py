@@ -46,9 +46,11 @@ class Child:
             self.spool.cleanup()
             raise
 
-    def ask(self, path: Path, *, is_ours: bool = False) -> dict[str, Any] | None:
+    def ask(
+        self, path: Path, *, is_ours: bool = False, is_sealed: bool = False
+    ) -> dict[str, Any] | None:
         """The child's answer, or None when it had to be killed or died."""
-        request = {"path": str(path), "spool": self.spool.name, "is_ours": is_ours}
+        request = {"path": str(path), "spool": self.spool.name, "is_ours": is_ours, "is_sealed": is_sealed}  # fmt: skip
         line = (json.dumps(request) + "\n").encode()
         pipe_in, pipe_out = self.process.stdin, self.process.stdout
         if pipe_in is None or pipe_out is None:
@@ -107,22 +109,23 @@ class Pool:
 
     @contextmanager
     def reading(
-        self, path: Path, *, is_ours: bool = False
+        self, path: Path, *, is_ours: bool = False, is_sealed: bool = False
     ) -> Iterator[tuple[dict[str, Any], Path]]:
         """The answer on a file and the folder of its frames, valid inside the block; one retry after a kill.
 
-        Frames of a file that `is_ours` may stay in it, and the answer says so.
+        Frames of a file that `is_ours` may stay in it, and the answer says so. The header as received lies in the
+        folder where it is to be sealed.
         """
         child = self.free.get()
         found: dict[str, Any] | None = None
         try:
             child = child or Child()
-            found = child.ask(path, is_ours=is_ours)
+            found = child.ask(path, is_ours=is_ours, is_sealed=is_sealed)
             if found is None:
                 child.end()
                 child = None  # if no new one starts, the place stays free for a later try
                 child = Child()
-                found = child.ask(path, is_ours=is_ours)
+                found = child.ask(path, is_ours=is_ours, is_sealed=is_sealed)
             yield found or stopped(), Path(child.spool.name)
         finally:
             if child is not None and (found is None or child.is_worn()):

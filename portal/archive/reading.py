@@ -20,7 +20,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
-from portal.archive import limits
+from portal.archive import limits, received
 from portal.archive.acquisition import acquisition, views_of
 from portal.archive.classify import (
     CT,
@@ -52,9 +52,12 @@ PARSE_ERRORS = (InvalidDicomError, ValueError, TypeError, KeyError, AttributeErr
                 struct.error, EOFError, NotImplementedError, RecursionError, UnicodeError, OverflowError)  # fmt: skip
 
 
-def read(path: Path, spool: Path, *, is_ours: bool = False) -> dict[str, Any]:
+def read(
+    path: Path, spool: Path, *, is_ours: bool = False, is_sealed: bool = False
+) -> dict[str, Any]:
     """Everything the index needs of one file, as JSON types; frames are written to `spool`.
 
+    So is the record of a header that is to be sealed.
     Native frames of a file that `is_ours` stay where they are: nobody else changes it until they are packed.
     Raises Refusal with the sentence for the user.
     """
@@ -68,7 +71,8 @@ def read(path: Path, spool: Path, *, is_ours: bool = False) -> dict[str, Any]:
         raise Refusal("syntax", name=str(syntax) if is_valid_uid(syntax) else "of this file")
     ds = parsed(scanned.data)
     try:
-        found = understood(ds, scanned, Spool(spool, data if is_ours else b""))
+        kept = Spool(spool, data if is_ours else b"", is_sealed=is_sealed)
+        found = understood(ds, scanned, kept)
     except Refusal as refusal:
         refusal.uids = {n: text_of(ds, n)[:64] for n in ("SOPClassUID", "SOPInstanceUID")}
         raise
@@ -81,6 +85,7 @@ class Spool:
 
     folder: Path
     data: bytes
+    is_sealed: bool = False
 
     def place_of(self, ds: Dataset, syntax: str, shape: Shape) -> int | None:
         """Where native frames lie in the file one behind the other, as the very bytes that were read; else None."""
@@ -98,9 +103,11 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
     """Identity, role, facts, pixels and place of a parsed data set."""
     came = [len(ds), sum(tag.is_private for tag in ds.keys())]  # noqa: SIM118  a data set, not a mapping
     left_out = without_unreadable(ds)
+    sealed = seal(ds, scanned, spool.folder) if spool.is_sealed else {}
     check_identity(ds)
     verdict = verdict_of(ds)
     found = {
+        **sealed,
         "transfer_syntax_uid": scanned.transfer_syntax_uid,
         "sop_class_uid": str(ds.SOPClassUID),
         "source": source_of(ds),
@@ -111,6 +118,15 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
         **pixels_of(ds, scanned.transfer_syntax_uid, verdict, spool),
     }
     return with_geometry(found, ds, verdict)
+
+
+def seal(ds: Dataset, scanned: Scanned, folder: Path) -> dict[str, Any]:
+    """Write the header as received, while no value of it has been converted; the lengths of its parts, its digest."""
+    if not all(is_valid_uid(text_of(ds, name)) for name in UID_KEYWORDS):
+        return {}  # refused in a moment
+    content, lengths = received.record(ds, scanned.data, scanned.transfer_syntax_uid)
+    (folder / "header").write_bytes(content)
+    return {"sealed": lengths, "sealed_digest": hashlib.sha256(content).hexdigest()}
 
 
 def parsed(data: bytes) -> Dataset:
@@ -198,7 +214,7 @@ def source_of(ds: Dataset) -> dict[str, str]:
     names = (
         *UID_KEYWORDS, "FrameOfReferenceUID", "PatientID", "PatientName", "PatientBirthDate", "StudyDate",
         "StudyTime", "AccessionNumber", "StudyDescription", "StudyID", "ReferringPhysicianName",
-        "SeriesDescription", "SeriesNumber", "Modality",
+        "SeriesDescription", "SeriesNumber", "InstanceNumber", "Modality",
     )  # fmt: skip
     return {name: text_of(ds, name)[:400] for name in names}
 

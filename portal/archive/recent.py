@@ -8,7 +8,8 @@ from typing import Any
 from portal.archive import uids
 from portal.archive.asked import Asked, place, written
 from portal.archive.context import Context
-from portal.archive.models import Exam, Instance, Series, SourceUid
+from portal.archive.identities import Sealing
+from portal.archive.models import Exam, Instance, Series
 
 MANY = 500
 Place = tuple[object, ...]
@@ -31,7 +32,7 @@ class Recent:
     # series made in this batch, with every image of each
     images: dict[int, list[Instance]] = field(default_factory=dict)
     waiting: list[Instance] = field(default_factory=list)
-    sources: list[SourceUid] = field(default_factory=list)
+    sealing: Sealing = field(default_factory=Sealing)
     grown: dict[int, Series] = field(default_factory=dict)
 
     def is_new(self, *names: str) -> bool:
@@ -71,23 +72,21 @@ class Recent:
         self.sizes[series.pk] += 1
         return self.sizes[series.pk]
 
-    def add(self, instance: Instance, source_uid: str) -> None:
-        """Let a row wait; '' where source UIDs are not kept."""
+    def add(self, instance: Instance) -> None:
+        """Let a row wait."""
         self.waiting.append(instance)
         self.grown[instance.series.pk] = instance.series
         if instance.series.pk in self.images:
             self.images[instance.series.pk].append(instance)
-        if source_uid:
-            self.sources.append(SourceUid(archive_uid=instance.uid, source_uid=source_uid))
 
     def write(self) -> None:
         """Write what waits, and how far the packs of its series reach."""
         Instance.objects.bulk_create(self.waiting)
-        SourceUid.objects.bulk_create(self.sources)
+        self.sealing.write()
         for one in self.grown.values():
             sizes = {"native_size": one.native_size, "stored_size": one.stored_size}
             Series.objects.filter(pk=one.pk).update(**sizes)
-        for done in (self.waiting, self.sources, self.grown):
+        for done in (self.waiting, self.grown):
             done.clear()
 
     def forget(self) -> None:
@@ -101,11 +100,11 @@ class Recent:
             self.empty,
             self.images,
             self.waiting,
-            self.sources,
             self.grown,
         )
         for one in kept:
             one.clear()
+        self.sealing.forget()
 
 
 def names_of(context: Context, answer: dict[str, Any]) -> tuple[str, str]:
@@ -116,12 +115,13 @@ def names_of(context: Context, answer: dict[str, Any]) -> tuple[str, str]:
     )
 
 
-def begin(context: Context, answers: Iterable[dict[str, Any]]) -> Recent:
+def begin(
+    context: Context, answers: Iterable[dict[str, Any]], sealing: Sealing | None = None
+) -> Recent:
     """Ask once which files and UIDs of a batch are here already."""
     pairs = [names_of(context, one) for one in answers if one["ok"]]
-    return Recent(
-        unheld("file_digest", {d for d, _ in pairs}) | unheld("uid", {u for _, u in pairs})
-    )
+    fresh = unheld("file_digest", {d for d, _ in pairs}) | unheld("uid", {u for _, u in pairs})
+    return Recent(fresh, sealing=sealing or Sealing())
 
 
 def unheld(column: str, names: set[str]) -> set[str]:

@@ -1,20 +1,26 @@
-"""DICOMweb for coordinators: the series of their studies and of their own unfiled shelf, ready and held."""
+"""DICOMweb for coordinators: the series of their studies and of their own unfiled shelf, ready and held.
+
+In the source view while identities are kept; the fence is let down for that, once the member has been checked.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
+from portal.accounts import second_factor
 from portal.accounts.models import User
 from portal.archive.dicomweb import stow
 from portal.archive.dicomweb.qido import Page, Query, uid_list
-from portal.archive.dicomweb.routes import Base, answer, split
+from portal.archive.dicomweb.routes import Base, Mounted, answer, split
 from portal.archive.dicomweb.search import search, state_of
 from portal.archive.dicomweb.shelf import Shelf, exams_of
+from portal.archive.dicomweb.source import Both, SourceBase, has_others
 from portal.archive.dicomweb.warm import hand_on_documents
 from portal.archive.frames import BadRequest
 from portal.archive.models import Exam, Instance, Series
@@ -35,7 +41,7 @@ NOT_YOURS = "Only coordinators of a study reach its images here."
 
 @rule("coordinate")
 def dicomweb(request: HttpRequest, rest: str) -> HttpResponseBase:
-    """QIDO-RS and WADO-RS of the archive view; every refusal is one sentence as JSON."""
+    """QIDO-RS and WADO-RS of the source view; every refusal is one sentence as JSON."""
     try:
         return admitted(request, rest)
     except StudyError as error:
@@ -52,14 +58,19 @@ def admitted(request: HttpRequest, rest: str) -> HttpResponseBase:
         return response
     person = request.user
     rows = Membership.objects.filter(user=person, can_coordinate=True)
-    studies = list(rows.values_list("study__code", flat=True))
+    found = list(rows.values_list("study__code", "sees_truth", "study__is_synthetic"))
+    studies = [code for code, _, _ in found]
     if not studies:
         raise Forbidden(NOT_YOURS)
+    is_sealed = settings.IDENTITIES != "none" and all(sees for _, sees, _ in found)
+    if is_sealed and getattr(request, "token_user", None) is None:
+        second_factor.require(person, is_synthetic=all(made_up for _, _, made_up in found))
     uids, tail = split(rest.strip("/").split("/"))
     is_door = not tail and len(uids) == 1 or rest.strip("/") == "studies"
     if request.method == "POST" and is_door:
         with lifted():
-            return stow.store(request, door(request, person, studies, uids))
+            at = door(request, person, studies, uids)
+            return stow.store(request, replace(at, shows_source=is_sealed))
     methods = (*METHODS, "POST") if is_door else METHODS
     if request.method not in METHODS:
         response = HttpResponse(status=405)
@@ -69,12 +80,15 @@ def admitted(request: HttpRequest, rest: str) -> HttpResponseBase:
 
     def answered(again: HttpRequest, more: str) -> HttpResponseBase:
         asked, _ = split(more.strip("/").split("/"))
-        return answer(again, base_of(person, studies, root, asked), more)
+        if not is_sealed:
+            return answer(again, archive_base(person, studies, root, asked), more)
+        with lifted():
+            return answer(again, source_base(person, studies, root, asked), more)
 
     hand_on_documents(request, "dicomweb", answered)
-    found = answered(request, rest)
-    note(person, rest, found)
-    return found
+    given = answered(request, rest)
+    note(person, rest, given)
+    return given
 
 
 def door(request: HttpRequest, person: User, studies: list[str], uids: list[str]) -> stow.Door:
@@ -95,11 +109,21 @@ def door(request: HttpRequest, person: User, studies: list[str], uids: list[str]
     return stow.Door(person, key, study.is_synthetic, warning, exam, root, report)
 
 
-def base_of(person: User, studies: list[str], root: str, asked: Sequence[str]) -> Base:
+def source_base(person: User, studies: list[str], root: str, asked: Sequence[str]) -> Mounted:
+    """The source view of these studies and of the person's own shelf, and what was stored without its header."""
+    found = SourceBase(Shelf(tuple(studies), person.pk, root))
+    if not has_others(found.shelf):
+        return found
+    return Both(found, archive_base(person, studies, root, asked, is_rest=True))
+
+
+def archive_base(
+    person: User, studies: list[str], root: str, asked: Sequence[str], *, is_rest: bool = False
+) -> Base:
     """The exams of these studies and of the person's own shelf, called as the address calls them."""
     called: dict[str, str] = {}
-    shelf = Shelf(tuple(studies), person.pk, root, called)
-    shown = shown_to(person, studies, asked, called)
+    shelf = Shelf(tuple(studies), person.pk, root, called, is_rest)
+    shown = shown_to(shelf, asked, called)
 
     def found(asked_for: Query, uids: Sequence[str]) -> Page:
         query = with_ours(asked_for, shelf.exams)
@@ -111,7 +135,8 @@ def base_of(person: User, studies: list[str], root: str, asked: Sequence[str]) -
     def state(uids: Sequence[str]) -> str:
         return state_of(shelf, uids)
 
-    return Base("dicomweb", shown, shelf.names, root, NO_STORE, search=found, state=state)
+    known = None if is_rest else state
+    return Base("dicomweb", shown, shelf.names, root, NO_STORE, search=found, state=known)
 
 
 def with_ours(query: Query, mine: Q) -> Query:
@@ -137,7 +162,7 @@ def with_ours(query: Query, mine: Q) -> Query:
 
 
 def shown_to(
-    person: User, studies: list[str], asked: Sequence[str], called: dict[str, str]
+    shelf: Shelf, asked: Sequence[str], called: dict[str, str]
 ) -> Callable[[Sequence[str]], list[Series]]:
     """The series below an exam's and a series' UID that this coordinator may see.
 
@@ -146,8 +171,10 @@ def shown_to(
     """
 
     def shown(uids: Sequence[str]) -> list[Series]:
-        mine = exams_of(studies, person.pk, "exam__")
-        rows = Series.objects.filter(mine).select_related("exam").order_by("pk")
+        mine = Series.objects.filter(exams_of(shelf.studies, shelf.importer, "exam__"))
+        if shelf.is_rest:
+            mine = mine.filter(exam__has_source=False)
+        rows = mine.select_related("exam").order_by("pk")
         below = Q(**dict(zip(("exam__uid", "uid"), uids, strict=False)))
         found = list(rows.filter(below))
         if found or not uids:

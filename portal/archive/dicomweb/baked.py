@@ -102,10 +102,18 @@ def known_document(
 
 def joined(series: Sequence[Series], names: Callable[[Exam], Names], root: str) -> Text:
     found = [of_series(one, names)[1:-1] for one in series]
-    there = f'"BulkDataURI":{json.dumps(root)[:-1]}/'.encode()
-    plain = b"[" + b",".join(f for f in found if f).replace(HERE, there) + b"]"
+    return text_of([f for f in found if f], root)
+
+
+def text_of(found: Sequence[bytes], root: str) -> Text:
+    """The document of JSON objects that are written already, addressed below `root`."""
+    plain = b"[" + addressed(b",".join(found), root) + b"]"
     packed = gzip.compress(plain, compresslevel=6, mtime=0)
     return Text(plain, packed, mark(plain), mark(packed))
+
+
+def addressed(content: bytes, root: str) -> bytes:
+    return content.replace(HERE, f'"BulkDataURI":{json.dumps(root)[:-1]}/'.encode())
 
 
 def mark(content: bytes) -> str:

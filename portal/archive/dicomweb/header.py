@@ -11,6 +11,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from portal.archive.classify import CT, NM, PT
 from portal.archive.deidentify import METHOD, OPTIONS
 from portal.archive.frames import Location, location
+from portal.archive.identities import Record
 from portal.archive.models import Exam, Instance, Series
 
 Elements = dict[str, dict[str, Any]]
@@ -60,11 +61,12 @@ def archive_names(exam: Exam) -> Names:
 
 @dataclass(frozen=True)
 class Image:
-    """One instance of a view: its UIDs, its header, where its frames lie."""
+    """One instance of a view: its UIDs, its header, where its frames lie, and the record of a header as received."""
 
     key: Key
     elements: Elements
     place: Location
+    record: Record | None = None
 
 
 @lru_cache(maxsize=512)

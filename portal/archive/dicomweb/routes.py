@@ -1,17 +1,19 @@
 """The addresses of DICOMweb below a base: one dispatcher over the images that the caller may see."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from portal.archive.dicomweb import baked, qido, rendered, wado
-from portal.archive.dicomweb.header import Image, Names
+from portal.archive.dicomweb.header import Image, Key, Names
 from portal.archive.dicomweb.warm import hand_on
 from portal.archive.frames import (
     NO_SUCH_IMAGE,
     BadRequest,
+    Location,
     View,
     frame_numbers,
     serve,
@@ -23,6 +25,40 @@ from portal.errors import NotFound
 LEVELS = ("studies", "series", "instances")
 PICTURES = ("rendered", "thumbnail")
 VARY = "Accept, Accept-Encoding, Authorization, Cookie"
+
+
+class Mounted(Protocol):
+    """What an address is answered from: the images of one caller in one view, and their frames and documents."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def root(self) -> str: ...
+
+    @property
+    def json_cache(self) -> str: ...
+
+    @property
+    def view(self) -> View | None: ...
+
+    @property
+    def until(self) -> float | None: ...
+
+    def images(self, uids: Sequence[str]) -> list[Image]:
+        """The caller's images below these UIDs."""
+
+    def places(self, uids: Sequence[str]) -> Mapping[Key, Location]:
+        """Where the frames of these images lie."""
+
+    def pictures(self, uids: Sequence[str], *, is_numbered: bool) -> list[Image]:
+        """The same with what rendering needs: frames in canonical order, or as the view numbers them."""
+
+    def page(self, query: qido.Query, uids: Sequence[str]) -> qido.Page:
+        """A page of a search below these UIDs."""
+
+    def described(self, uids: Sequence[str]) -> baked.Text:
+        """The metadata below these UIDs. Raises NotFound where there is nothing."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +85,31 @@ class Base:
         found = baked.images_of(self.series(uids[:2]), self.names)
         return [i for i in found if i.key[:depth] == tuple(uids)]
 
+    def places(self, uids: Sequence[str]) -> Mapping[Key, Location]:
+        return {i.key: i.place for i in self.images(uids)}
+
+    def pictures(self, uids: Sequence[str], *, is_numbered: bool) -> list[Image]:
+        return self.images(uids)
+
     def page(self, query: qido.Query, uids: Sequence[str]) -> qido.Page:
         if self.search is not None:
             return self.search(query, uids)
         return qido.search(self.images(uids), query, root=self.root)
 
+    def described(self, uids: Sequence[str]) -> baked.Text:
+        """The metadata under these UIDs; of whole series as they lie ready."""
+        if len(uids) == 3:
+            return wado.of_images(chosen(self.images(uids)), self.root)
+        state = self.state(uids) if self.state is not None else ""
+        if state:
+            return baked.known_document(state, self.root, lambda: self.series(uids), self.names)
+        found = self.series(uids)
+        if not found:
+            raise NotFound(NO_SUCH_IMAGE)
+        return baked.document(found, self.names, self.root)
 
-def answer(request: HttpRequest, base: Base, rest: str) -> HttpResponseBase:
+
+def answer(request: HttpRequest, base: Mounted, rest: str) -> HttpResponseBase:
     """The resource at this address; what the base does not hold is the same 404."""
     parts = rest.strip("/").split("/")
     uids, tail = split(parts)
@@ -77,28 +131,14 @@ def split(parts: Sequence[str]) -> tuple[list[str], list[str]]:
     return uids, rest
 
 
-def chosen(base: Base, uids: Sequence[str]) -> list[Image]:
-    """The images under these UIDs, at least one."""
-    kept = base.images(uids)
-    if not kept:
-        raise NotFound(NO_SUCH_IMAGE)
-    return kept
-
-
-def described(base: Base, uids: Sequence[str]) -> baked.Text:
-    """The metadata under these UIDs; of whole series as they lie ready."""
-    if len(uids) == 3:
-        return wado.of_images(chosen(base, uids), base.root)
-    state = base.state(uids) if base.state is not None else ""
-    if state:
-        return baked.known_document(state, base.root, lambda: base.series(uids), base.names)
-    found = base.series(uids)
+def chosen(found: list[Image]) -> list[Image]:
+    """Images that an address names, at least one."""
     if not found:
         raise NotFound(NO_SUCH_IMAGE)
-    return baked.document(found, base.names, base.root)
+    return found
 
 
-def found(request: HttpRequest, base: Base, uids: Sequence[str], level: str) -> HttpResponse:
+def found(request: HttpRequest, base: Mounted, uids: Sequence[str], level: str) -> HttpResponse:
     """A search; without a match 204 and no body."""
     wado.check_json(request)
     query = qido.parse(level, request.GET)
@@ -118,32 +158,33 @@ def found(request: HttpRequest, base: Base, uids: Sequence[str], level: str) -> 
 
 
 def retrieved(
-    request: HttpRequest, base: Base, uids: Sequence[str], tail: Sequence[str]
+    request: HttpRequest, base: Mounted, uids: Sequence[str], tail: Sequence[str]
 ) -> tuple[HttpResponseBase, str]:
     """A resource of named images, and how it may be cached."""
     forever = "private, max-age=31536000, immutable"
     if not uids:
         raise NotFound(NO_SUCH_IMAGE)
     if not tail:
-        return wado.part10(request, chosen(base, uids)), base.json_cache
+        return wado.part10(request, chosen(base.images(uids))), base.json_cache
     if list(tail) == ["metadata"]:
         wado.check_json(request)
-        return wado.metadata(request, described(base, uids)), base.json_cache
+        return wado.metadata(request, base.described(uids)), base.json_cache
     if len(tail) == 1 and tail[0] in PICTURES:
         is_small = tail[0] == "thumbnail"
-        return rendered.render(request, chosen(base, uids), None, is_thumbnail=is_small), forever
+        shown = chosen(base.pictures(uids, is_numbered=False))
+        return rendered.render(request, shown, None, is_thumbnail=is_small), forever
     if len(uids) == 3:
         return of_instance(request, base, uids, tail), forever
     raise NotFound(NO_SUCH_IMAGE)
 
 
 def of_instance(
-    request: HttpRequest, base: Base, uids: Sequence[str], tail: Sequence[str]
+    request: HttpRequest, base: Mounted, uids: Sequence[str], tail: Sequence[str]
 ) -> HttpResponseBase:
-    if len(tail) == 2 and tail[0] == "bulkdata":
-        return wado.bulkdata(request, chosen(base, uids)[0], tail[1])
+    if len(tail) > 1 and tail[0] == "bulkdata":
+        return wado.bulkdata(request, chosen(base.images(uids))[0], "/".join(tail[1:]))
     if len(tail) == 2 and tail[0] == "frames":
-        view = base.view or View(base.name, {i.key: i.place for i in base.images(uids[:2])})
+        view = base.view or View(base.name, base.places(uids[:2]))
         hand_on(request, view, base.until)
         study, series, instance = uids
         return serve(request, view, study=study, series=series, instance=instance, frames=tail[1])
@@ -152,7 +193,8 @@ def of_instance(
         if more:
             raise BadRequest("A picture shows one frame.")
         is_small = tail[2] == "thumbnail"
-        return rendered.render(request, chosen(base, uids), number, is_thumbnail=is_small)
+        shown = chosen(base.pictures(uids, is_numbered=True))
+        return rendered.render(request, shown, number, is_thumbnail=is_small)
     raise NotFound(NO_SUCH_IMAGE)
 
 

@@ -151,11 +151,11 @@ def counted(found: QuerySet[Any], query: Query) -> tuple[list[Any], int]:
 
 
 def studies(shelf: Shelf, query: Query, uids: tuple[str, ...]) -> Page:
-    if is_of_one_patient(query):
+    if is_of_one_patient(query) and not shelf.is_rest:
         found, counts = exams_of_patient(shelf, query.keys["PatientID"])
         page = found[query.offset : query.offset + query.limit]
         left = max(0, len(found) - query.offset - len(page))
-    elif not any(query.keys.values()):
+    elif not any(query.keys.values()) and not shelf.is_rest:
         page, left = newest_exams(shelf, query)
         counts = counts_of([one[0] for one in page], Q())
     else:

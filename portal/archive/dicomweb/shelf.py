@@ -30,10 +30,13 @@ class Shelf:
     root: str
     # archive UID -> the source UID under which it was asked for
     called: Mapping[str, str] = field(default_factory=dict)
+    # those alone that are not in the source view, where that is shown beside
+    is_rest: bool = False
 
     @property
     def exams(self) -> Q:
-        return exams_of(self.studies, self.importer)
+        mine = exams_of(self.studies, self.importer)
+        return mine & Q(has_source=False) if self.is_rest else mine
 
     def given(self, **more: str) -> dict[Any, Any]:
         """What stands for the places of a written question."""

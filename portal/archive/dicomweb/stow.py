@@ -13,6 +13,7 @@ from gunicorn.http.errors import ParseException
 
 from portal.accounts.models import User
 from portal.archive.ahead import reading_ahead
+from portal.archive.dicomweb import source
 from portal.archive.dicomweb.header import Elements, put
 from portal.archive.dicomweb.multipart import BROKEN, CHUNK, Part, parameters, parts
 from portal.archive.dicomweb.wado import JSON
@@ -38,7 +39,7 @@ class Unsupported(StudyError):
 class Door:
     """Who stores, into which study ('' = the shelf), of which exam ('' = any), and how answers are addressed.
 
-    `report` is the address of an import's report but for its code.
+    `report` is the address of an import's report but for its code; `shows_source` where answers name the sender's UIDs.
     """
 
     actor: User
@@ -48,6 +49,7 @@ class Door:
     exam_uid: str
     root: str
     report: str
+    shows_source: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,13 @@ def addresses(results: Sequence[Result], door: Door) -> dict[str, str]:
     if not door.study_key:
         mine = mine.filter(series__exam__importer=door.actor)
     rows = mine.values_list("uid", "series__uid", "series__exam__uid")
-    return {
-        names[uid]: f"{door.root}/studies/{exam}/series/{series}/instances/{uid}"
+    found = {
+        uid: f"{door.root}/studies/{exam}/series/{series}/instances/{uid}"
         for uid, series, exam in rows
     }
+    if door.shows_source:
+        found.update(source.addresses(list(found), door.root))
+    return {names[uid]: address for uid, address in found.items()}
 
 
 def referenced(one: Result, address: str) -> Elements:

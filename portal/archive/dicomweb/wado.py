@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from portal.archive import packs
+from portal.archive import identities, packs
 from portal.archive.accept import IMPLICIT, alternatives
 from portal.archive.decode import LITTLE_ENDIAN
 from portal.archive.dicomweb.baked import PIXEL_DATA, Text, mark, with_pixels
@@ -20,7 +20,7 @@ from portal.archive.dicomweb.encoding import (
     native_start,
 )
 from portal.archive.dicomweb.header import Image, value
-from portal.archive.frames import NO_SUCH_IMAGE, NotAcceptable
+from portal.archive.frames import NO_SUCH_IMAGE, Location, NotAcceptable
 from portal.errors import NotFound
 
 BLOCK = 2**20
@@ -120,12 +120,32 @@ def streamed(pieces: Iterator[bytes], length: int, content_type: str) -> HttpRes
     return response
 
 
+def meta(image: Image, syntax: str) -> bytes:
+    elements = image.elements
+    uid = str(value(elements, "SOPInstanceUID"))  # an address may have asked by another
+    return file_start(str(value(elements, "SOPClassUID")), uid, syntax)
+
+
+def header_of(image: Image) -> bytes:
+    """What stands before the pixels: as received, or the elements of the view."""
+    record = image.record
+    if record is None:
+        return encoded(image.elements)
+    return identities.read(record.folder, [record.before])[0]
+
+
+def closing(image: Image) -> bytes:
+    """What was received behind the pixels."""
+    record = image.record
+    return (
+        identities.read(record.folder, [record.behind])[0] if record and record.behind[1] else b""
+    )
+
+
 def opening(image: Image, syntax: str) -> bytes:
     """Everything before the bytes of the first frame."""
     elements = image.elements
-    sop = str(value(elements, "SOPClassUID"))
-    uid = str(value(elements, "SOPInstanceUID"))  # an address may have asked by another
-    start = file_start(sop, uid, syntax) + encoded(elements)
+    start = meta(image, syntax) + header_of(image)
     if not image.place.native:
         return start
     if syntax == LITTLE_ENDIAN:
@@ -146,10 +166,13 @@ Read = Callable[[str, str, Sequence[packs.Extent]], Iterator[bytes]]
 
 def pieces_of(image: Image, syntax: str, read: Read = frame_bytes) -> Iterator[bytes]:
     """A whole file, its frames from the packs or from where else `read` finds them."""
-    place = image.place
     yield opening(image, syntax)
-    if not place.native:
-        return
+    if image.place.native:
+        yield from pixels_of(image.place, syntax, read)
+    yield closing(image)
+
+
+def pixels_of(place: Location, syntax: str, read: Read) -> Iterator[bytes]:
     if syntax == LITTLE_ENDIAN:
         yield from read(place.folder, packs.NATIVE, place.native)
         if sum(e.length for e in place.native) % 2:
@@ -164,7 +187,8 @@ def pieces_of(image: Image, syntax: str, read: Read = frame_bytes) -> Iterator[b
 
 
 def length_of(image: Image, syntax: str) -> int:
-    place, start = image.place, len(opening(image, syntax))
+    place = image.place
+    start = len(opening(image, syntax)) + (image.record.behind[1] if image.record else 0)
     if not place.native:
         return start
     if syntax == LITTLE_ENDIAN:
@@ -174,30 +198,37 @@ def length_of(image: Image, syntax: str) -> int:
 
 
 def bulkdata(request: HttpRequest, image: Image, path: str) -> HttpResponseBase:
-    """The native pixels of an instance; the only bulk data that a de-identified view has."""
-    place = image.place
-    if path.upper() != PIXEL_DATA or not place.native:
-        raise NotFound(NO_SUCH_IMAGE)
-    bring_here([image])
-    total = sum(e.length for e in place.native)
+    """A value that the metadata name by its address: native pixels, of a header as received also other large ones."""
+    total, value_of = bulk_value(image, path.upper())
     content = f"application/octet-stream; transfer-syntax={LITTLE_ENDIAN}"
     for alternative in alternatives(request.headers.get("Accept", "") or "*/*"):
         inner = alternative.parameters.get("type", "*/*").lower()
         if alternative.media == "application/octet-stream":
-            return streamed(frame_bytes(place.folder, packs.NATIVE, place.native), total, content)
+            return streamed(value_of(), total, content)
         if alternative.media in ("*/*", "multipart/related") and inner in (
             "*/*",
             "application/octet-stream",
         ):
             head = packs.head(LITTLE_ENDIAN)
-            pieces = around(
-                head, frame_bytes(place.folder, packs.NATIVE, place.native), packs.tail()
-            )
+            pieces = around(head, value_of(), packs.tail())
             kind = (
                 f'multipart/related; type="application/octet-stream"; boundary={packs.boundary()}'
             )
             return streamed(pieces, len(head) + total + len(packs.tail()), kind)
     raise NotAcceptable("Bulk data are answered as application/octet-stream.")
+
+
+def bulk_value(image: Image, path: str) -> tuple[int, Callable[[], Iterator[bytes]]]:
+    """How long a bulk value is, and its bytes; a de-identified view has the pixels only."""
+    place, record = image.place, image.record
+    if path == PIXEL_DATA and place.native:
+        bring_here([image])
+        total = sum(e.length for e in place.native)
+        return total, lambda: frame_bytes(place.folder, packs.NATIVE, place.native)
+    found = record.bulk(path) if record else None
+    if record is None or found is None:
+        raise NotFound(NO_SUCH_IMAGE)
+    return found[1], lambda: iter(identities.read(record.folder, [found]))
 
 
 def around(head: bytes, pieces: Iterator[bytes], tail: bytes) -> Iterator[bytes]:

@@ -1,0 +1,215 @@
+"""The source view: images with the header as received, under their own UIDs, frames numbered as they came.
+
+Only for truth-seeing requests: everything here reads sealed tables and the identity folder.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from portal.archive import identities
+from portal.archive.asked import Asked, place, written
+from portal.archive.dicomweb import baked, source_search
+from portal.archive.dicomweb.baked import Text
+from portal.archive.dicomweb.header import Image, Key, archive_names
+from portal.archive.dicomweb.qido import Page, Query
+from portal.archive.dicomweb.routes import Mounted
+from portal.archive.dicomweb.shelf import SOMEBODY, Shelf, places_of
+from portal.archive.dicomweb.source_search import json_of, mine
+from portal.archive.frames import NO_SUCH_IMAGE, Location, View, location
+from portal.archive.identities import Record, record_of
+from portal.archive.models import Exam, Instance, SourceSeries, SourceUid
+from portal.errors import NotFound
+
+NO_STORE = "private, no-store"
+BELOW = ("series__identity__source_uid", "series__source_uid", "source_uid")
+OF_SERIES = ("identity__source_uid", "source_uid")
+# the rows of a place and of its series; a header's facts and digests are not needed
+UNUSED = (
+    "instance__header", "instance__frame_digests", "instance__stored_digests", "instance__series__acquisition",
+    "series__row", "series__identity__row",
+)  # fmt: skip
+
+
+def in_order(rows: QuerySet[SourceUid]) -> QuerySet[SourceUid]:
+    """By the numbers that the sender gave, then by UID."""
+    return rows.annotate(
+        of_series=Coalesce("series__number", 0), of_image=Coalesce("number", 0)
+    ).order_by("of_series", "series__source_uid", "of_image", "source_uid", "pk")
+
+
+def rows_below(shelf: Shelf, uids: Sequence[str]) -> QuerySet[SourceUid]:
+    below = dict(zip(BELOW, uids, strict=False))
+    return in_order(SourceUid.objects.filter(mine(shelf, "series__identity__"), **below))
+
+
+def as_numbered(instance: Instance) -> Location:
+    """Where the frames lie, in the order in which they were received."""
+    found = location(instance, instance.series)
+    if not instance.is_reversed:
+        return found
+    return replace(found, native=found.native[::-1], stored=found.stored[::-1])
+
+
+@lru_cache(maxsize=64)
+def series_below(n_studies: int, n_uids: int) -> Asked:
+    """What a document of these series is made of: their packs, and how far these reach."""
+    below = {name: place(f"uid{k}") for k, name in enumerate(OF_SERIES[:n_uids])}
+    shelf = Shelf(tuple(places_of(n_studies)), SOMEBODY, "")
+    rows = SourceSeries.objects.filter(mine(shelf, "identity__"), **below)
+    return written(rows.order_by("pk").values_list("pk", "folder", "size"))
+
+
+@lru_cache(maxsize=64)
+def exams_beside(n_studies: int) -> Asked:
+    """Is there any exam of the caller that this view does not show?"""
+    filed = Q(study_key__in=places_of(n_studies)) | Q(study_key="", importer=SOMEBODY)
+    return written(Exam.objects.filter(filed, has_source=False).order_by().values_list("pk")[:1])
+
+
+def has_others(shelf: Shelf) -> bool:
+    return bool(exams_beside(len(shelf.studies)).rows(shelf.given()))
+
+
+@dataclass(frozen=True)
+class SourceBase:
+    """The images of a shelf in the source view."""
+
+    shelf: Shelf
+    name: str = "dicomweb"
+    json_cache: str = NO_STORE
+    view: View | None = None
+    until: float | None = None
+
+    @property
+    def root(self) -> str:
+        return self.shelf.root
+
+    def images(self, uids: Sequence[str]) -> list[Image]:
+        rows = list(
+            rows_below(self.shelf, uids)
+            .select_related("series__identity", "instance__series").defer(*UNUSED)
+        )  # fmt: skip
+        records = [record_of(row, row.series.folder) for row in rows if row.series]
+        texts = json_of(records, self.root)
+        return [
+            Image(key_of(row), said, as_numbered(row.instance), record)
+            for row, record, said in zip(rows, records, texts, strict=True)
+        ]
+
+    def places(self, uids: Sequence[str]) -> Mapping[Key, Location]:
+        rows = rows_below(self.shelf, uids).select_related("series__identity", "instance__series")
+        return {key_of(row): as_numbered(row.instance) for row in rows.defer(*UNUSED)}
+
+    def pictures(self, uids: Sequence[str], *, is_numbered: bool) -> list[Image]:
+        """Windows and pixels as the archive view has them: what a sender writes there is not trusted."""
+        rows = list(rows_below(self.shelf, uids).select_related("instance__series__exam"))
+        wanted = {row.instance_id: row.instance for row in rows}
+        series = {row.instance.series_id: row.instance.series for row in rows}
+        found = [
+            i for i in baked.images_of(list(series.values()), archive_names) if i.key[2] in wanted
+        ]
+        if not is_numbered:
+            return found
+        return [replace(i, place=as_numbered(wanted[i.key[2]])) for i in found]
+
+    def page(self, query: Query, uids: Sequence[str]) -> Page:
+        return source_search.search(self.shelf, query, uids)
+
+    def described(self, uids: Sequence[str]) -> Text:
+        """The metadata, kept under a word for all that they are made of."""
+        names = {f"uid{k}": uid for k, uid in enumerate(uids[:2])}
+        asked = series_below(len(self.shelf.studies), len(uids[:2]))
+        state = asked.rows(self.shelf.given(**names))
+        if not state:
+            raise NotFound(NO_SUCH_IMAGE)
+        word = f"source|{self.root}|{uids[2:]}|{state!r}"
+        return baked.texts.of(word, lambda: self.document(uids))
+
+    def document(self, uids: Sequence[str]) -> Text:
+        rows = rows_below(self.shelf, uids).select_related("series").defer("series__row")
+        records = [record_of(row, row.series.folder) for row in rows if row.series]
+        if not records:
+            raise NotFound(NO_SUCH_IMAGE)
+        return baked.text_of(written_of(records), self.root)
+
+
+def written_of(records: Sequence[Record]) -> list[bytes]:
+    """What the headers say as JSON, as it was written at the door."""
+    found = []
+    for folder, group in groupby(records, key=lambda one: one.folder):
+        found += identities.read(folder, [one.json for one in group])
+    return found
+
+
+def key_of(row: SourceUid) -> Key:
+    series: Any = row.series
+    return (series.identity.source_uid, series.source_uid, row.source_uid)
+
+
+def addresses(uids: Sequence[str], root: str) -> dict[str, str]:
+    """Archive UID -> where the source view has the image; without those that it does not show."""
+    rows = SourceUid.objects.filter(
+        instance_id__in=uids, series__identity__exam__has_source=True
+    ).select_related("series__identity").defer("series__row", "series__identity__row")  # fmt: skip
+    return {
+        str(row.instance_id): "{}/studies/{}/series/{}/instances/{}".format(root, *key_of(row))
+        for row in rows
+    }
+
+
+@dataclass(frozen=True)
+class Both:
+    """The source view, and behind it the archive view of the exams that it does not show."""
+
+    source: SourceBase
+    rest: Mounted
+    view: View | None = None
+    until: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def root(self) -> str:
+        return self.source.root
+
+    @property
+    def json_cache(self) -> str:
+        return self.source.json_cache
+
+    def images(self, uids: Sequence[str]) -> list[Image]:
+        return self.source.images(uids) or self.rest.images(uids)
+
+    def places(self, uids: Sequence[str]) -> Mapping[Key, Location]:
+        return self.source.places(uids) or self.rest.places(uids)
+
+    def pictures(self, uids: Sequence[str], *, is_numbered: bool) -> list[Image]:
+        found = self.source.pictures(uids, is_numbered=is_numbered)
+        return found or self.rest.pictures(uids, is_numbered=is_numbered)
+
+    def described(self, uids: Sequence[str]) -> Text:
+        try:
+            return self.source.described(uids)
+        except NotFound:
+            return self.rest.described(uids)
+
+    def page(self, query: Query, uids: Sequence[str]) -> Page:
+        """One after the other: dates of the one view say nothing beside those of the other."""
+        page = self.source.page(query, uids)
+        n = len(page.rows)
+        before = query.offset + n + page.left if n else self.number(query, uids)
+        more = replace(query, offset=max(0, query.offset - before), limit=query.limit - n)
+        rest = self.rest.page(more, uids)
+        return Page([*page.rows, *rest.rows], page.left + rest.left)
+
+    def number(self, query: Query, uids: Sequence[str]) -> int:
+        """How many rows of the source view there are in all."""
+        one = self.source.page(replace(query, offset=0, limit=1), uids)
+        return len(one.rows) + one.left
