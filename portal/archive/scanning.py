@@ -72,9 +72,11 @@ def scan(wanted: Sequence[Wanted], folders: Iterable[Path] = ()) -> list[Finding
 def in_files(root: Path, wanted: Sequence[Wanted]) -> Iterator[Finding]:
     patterns = [(one.line, pattern) for one in wanted for pattern in as_bytes(one)]
     longest = max(len(pattern) for _, pattern in patterns)
+    sealed = Path(settings.IDENTITY_DIR).resolve()
     for path in sorted(root.rglob("*")):
         inside = path.relative_to(root)
-        if inside.parts[0] in LEFT_OUT or DATABASE.match(path.name):
+        is_sealed = path.is_relative_to(sealed)
+        if is_sealed or inside.parts[0] in LEFT_OUT or DATABASE.match(path.name):
             continue
         name = str(inside).lower()
         yield from (

@@ -1,18 +1,22 @@
-"""Verifying the archive: every frame, native and as it came, is read again and hashed."""
+"""Verifying the archive: every frame, native and as it came, and every sealed header is read again and hashed."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from portal.archive import packs
-from portal.archive.models import Instance
+from portal.archive.identities import read, record_of
+from portal.archive.models import Instance, SourceUid
+from portal.errors import Unavailable
 
 
 @dataclass(frozen=True)
 class Verified:
-    """How many frames were read, and the UIDs of the images of which one does not match."""
+    """How many frames were read, and the UIDs of the images of which one, or the header, does not match."""
 
     n_frames: int
     uids: tuple[str, ...]
+    headers: tuple[str, ...] = ()
 
 
 def is_sound(instance: Instance) -> bool:
@@ -43,4 +47,17 @@ def damaged() -> Verified:
         count += len(instance.native_frames)
         if not is_sound(instance):
             bad.append(instance.uid)
-    return Verified(count, tuple(bad))
+    return Verified(count, tuple(bad), tuple(unlike_headers()))
+
+
+def unlike_headers() -> Iterator[str]:
+    """Archive UIDs of images whose sealed header is not as it was written, or not there."""
+    rows = SourceUid.objects.exclude(series=None).select_related("series").order_by("series_id")
+    for row in rows.defer("series__row").iterator(chunk_size=200):
+        record = record_of(row, row.series.folder) if row.series else None
+        try:
+            whole = record and read(record.folder, [(record.offset, sum(record.lengths))])[0]
+        except Unavailable:
+            whole = None
+        if not whole or hashlib.sha256(whole).hexdigest() != row.digest:
+            yield str(row.instance_id)

@@ -201,6 +201,12 @@ def note(person: User, rest: str, response: HttpResponseBase) -> None:
     uids, tail = split(rest.strip("/").split("/"))
     if response.status_code == 200 and not tail and uids:
         record(
-            "images.retrieve", obj=f"images:{uids[-1]}"[:120], role="coordinator",
-            actor=f"u:{person.pk}",
+            "images.retrieve", obj=f"images:{our_word(uids)}", role="coordinator", actor=f"u:{person.pk}"
         )  # fmt: skip
+
+
+def our_word(uids: Sequence[str]) -> str:
+    """The archive's UID for what was asked for: the trail never names a sender's."""
+    model = (Exam, Series, Instance)[len(uids) - 1]
+    is_ours = model._default_manager.filter(uid=uids[-1]).exists()
+    return uids[-1] if is_ours else archive_uid(archive_key(), uids[-1])

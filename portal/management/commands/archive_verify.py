@@ -1,4 +1,4 @@
-"""Read every frame of the archive again and compare it with its digest."""
+"""Read every frame and every sealed header of the archive again and compare it with its digest."""
 
 import json
 import sys
@@ -19,10 +19,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = damaged()
         if options["json"]:
-            self.stdout.write(json.dumps({"checked": found.n_frames, "damaged": list(found.uids)}))
+            said = {"checked": found.n_frames, "damaged": list(found.uids), "headers": list(found.headers)}  # fmt: skip
+            self.stdout.write(json.dumps(said))
         else:
             for uid in found.uids:
                 self.stdout.write(f"{uid}: a frame does not match its digest.")
-            self.stdout.write(f"{found.n_frames} frames checked, {len(found.uids)} images damaged.")
-        if found.uids:
+            for uid in found.headers:
+                self.stdout.write(f"{uid}: its sealed header does not match its digest.")
+            wrong = len({*found.uids, *found.headers})
+            self.stdout.write(f"{found.n_frames} frames checked, {wrong} images damaged.")
+        if found.uids or found.headers:
             sys.exit(1)

@@ -1,12 +1,14 @@
 """Write a backup of the installation, or check one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from portal.backup import apart
 from portal.backup.restoring import Looked, verify_backup
 from portal.backup.writing import write_backup
 from portal.errors import StudyError
@@ -16,7 +18,8 @@ class Command(BaseCommand):
     requires_system_checks = ()
     help = (
         "Writes the whole installation (database, archive, keys, heads of the audit trail) into one tar file "
-        "while the portal works, then reads it again and checks it. With --check, only checks a file. "
+        "while the portal works, then reads it again and checks it. With --check, only checks a file. The headers "
+        "as received, which name patients, go into a second file beside it (NAME.identities.tar). "
         "The file holds every secret of the installation: keep it as you keep the data folder."
     )
 
@@ -29,8 +32,11 @@ class Command(BaseCommand):
         path: Path = options["file"].resolve()
         try:
             if not options["check"]:
+                apart.require_new(path)
                 write_backup(path, now=timezone.now())
+                apart.write(path, now=timezone.now())
             found = verify_backup(path)
+            found = replace(found, problems=(*found.problems, *apart.problems(path)))
         except StudyError as error:
             raise CommandError(error.sentence) from error
         if options["json"]:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from portal.archive.verify import damaged
 from portal.audit.verify import verify
+from portal.backup import apart
 from portal.backup.restoring import Looked, note_restore, restore
 from portal.errors import StudyError
 from portal.jobs.health import self_check
@@ -20,7 +21,8 @@ class Command(BaseCommand):
     requires_system_checks = ()
     help = (
         "Puts a backup into this installation, which must be empty and not running: checks the file first, then the "
-        "restored triggers, audit trail and every frame. Exit status 0 only if all of them hold."
+        "restored triggers, audit trail and every frame. Exit status 0 only if all of them hold. The headers as "
+        "received come back from the second file, where it lies beside the first."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,7 +32,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             lock = FolderLock(settings.DATA_DIR / "up.lock")
-            found = restore(options["file"].resolve())
+            path = options["file"].resolve()
+            found = restore(path)
+            apart.put_back(path)
         except StudyError as error:
             raise CommandError(error.sentence) from error
         problems = checked()
@@ -46,7 +50,13 @@ def checked() -> list[str]:
     call_command("migrate", verbosity=0, interactive=False)
     trail, frames = verify(), damaged()
     problems = self_check() + ([] if trail.is_intact else [trail.sentence])
-    return problems + [f"{uid}: a frame does not match its digest." for uid in frames.uids]
+    problems += [f"{uid}: a frame does not match its digest." for uid in frames.uids]
+    has_headers = any(path for path, _ in apart.packs())
+    return problems + (
+        [f"{uid}: its sealed header does not match its digest." for uid in frames.headers]
+        if has_headers
+        else []
+    )
 
 
 def summary(found: Looked) -> dict[str, Any]:

@@ -215,8 +215,9 @@ def test_pages_cover_every_exam_once(shelf):
 
 
 def test_a_search_costs_the_same_few_questions_however_many_exams_there_are(
-    django_assert_max_num_queries,
+    django_assert_max_num_queries, settings
 ):
+    settings.IDENTITIES = "none"
     make_study(is_synthetic=True)
     one = client()
     for level, most in (("studies", 6), ("series", 9), ("instances", 7)):

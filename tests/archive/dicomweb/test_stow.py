@@ -18,6 +18,7 @@ from portal.archive.dicomweb.multipart import parts
 from portal.archive.frames import BadRequest
 from portal.archive.models import Exam, Instance, Series
 from tests.archive.dicomweb.test_coordinator import client
+from tests.archive.dicomweb.views import uids_of
 from tests.archive.test_import import ct, spect
 from tests.cohort import make_study, make_user
 
@@ -258,7 +259,7 @@ def test_dicomweb_client_searches_pages_and_reads_metadata(pacs):
 
 def test_dicomweb_client_retrieves_series_instances_frames_pictures_and_bulk_data(pacs):
     instance = Instance.objects.order_by("rank").first()
-    uids = (instance.series.exam.uid, instance.series.uid, instance.uid)
+    uids = uids_of(instance)
     first, *_ = pacs.retrieve_series(*uids[:2])
     one = pacs.retrieve_instance(*uids)
     pixels = one.pixel_array.tobytes()

@@ -29,11 +29,12 @@ from portal.audit.models import AuditEvent
 from readers.grants import grants
 from tests.archive.dicomweb.test_coordinator import archive as _archive
 from tests.archive.dicomweb.test_coordinator import client, path_of, whole
+from tests.archive.dicomweb.test_coordinator import view as _view
 from tests.cohort import make_user
 from tests.readers.builders import make_reading_study, start
 
 pytestmark = pytest.mark.django_db
-archive = _archive
+archive, view = _archive, _view
 STORED = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 FORMS = [
     None, "*/*", STORED, "application/octet-stream", "application/octet-stream; transfer-syntax=*",
