@@ -72,7 +72,8 @@ def device_texts(elements) -> list[str]:
     return [elements[tag]["Value"][0] for tag in DEVICE]
 
 
-def test_nothing_planted_is_in_any_answer_of_the_coordinators_base_but_the_device(planted):
+def test_nothing_planted_is_in_any_answer_of_the_archive_view_but_the_device(planted, settings):
+    settings.IDENTITIES = "none"
     page = Client()
     page.force_login(make_user("coordinator"))
     base = f"/dicomweb/studies/{planted.exam.uid}"
@@ -90,6 +91,28 @@ def test_nothing_planted_is_in_any_answer_of_the_coordinators_base_but_the_devic
         answer = page.get(address)
         body = b"".join(answer) if answer.streaming else answer.content
         assert tell_tales(body + str(answer.headers).encode()) <= device, address
+
+
+def test_the_coordinators_source_view_shows_all_of_it_and_nothing_else_does(planted):
+    page = Client()
+    page.force_login(make_user("coordinator"))
+    (exam,) = page.get("/dicomweb/studies").json()
+    base = f"/dicomweb/studies/{exam['0020000D']['Value'][0]}"
+    (path, *_) = page.get(f"{base}/instances").json()
+    image = f"{base}/series/{path['0020000E']['Value'][0]}/instances/{path['00080018']['Value'][0]}"
+    file = b"".join(page.get(image))
+    assert len(tell_tales(file)) > 1000
+    assert {b"QZPRIV1", b"QZOVERLAY", b"QZTRAILER", b"QZOWNER"} <= tell_tales(file)
+    assert b"QZPREAMBLE" not in file
+    metadata = page.get(f"{image}/metadata").content
+    # binary values stand there in base64
+    assert len(tell_tales(metadata)) > 1000
+    assert b"QZPRIV1" in metadata
+    for wrong in ("analyst", "monitor", "expert1", "delineator1", "outsider"):
+        page.force_login(make_user(wrong))
+        for address in (image, f"{image}/metadata", f"{base}/metadata", "/dicomweb/studies"):
+            answer = page.get(address)
+            assert (answer.status_code, tell_tales(answer.content)) == (403, set())
 
 
 def test_nothing_planted_is_in_a_file_or_a_table_but_where_it_may_be(planted):

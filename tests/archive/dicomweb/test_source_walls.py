@@ -1,14 +1,17 @@
 """Who is shown the source view, of what, and what is shown where it cannot be."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
 from portal.archive.ingest import import_paths
-from portal.archive.models import Exam, Identity, Import, Instance, SourceSeries
+from portal.archive.models import Exam, Identity, Import, Instance, SourceSeries, SourceUid
 from portal.audit.models import AuditEvent
+from portal.fence.blind import blinded
 from portal.study.models import Study
 from tests.archive.builders import person, slices, take
 from tests.archive.dicomweb.test_coordinator import client
@@ -154,3 +157,28 @@ def test_where_the_identity_folder_is_missing_the_answer_says_so(sent, settings,
     assert "identity folder" in answer.json()["detail"]
     assert client().get("/dicomweb/studies").status_code == 200
     assert SourceSeries.objects.count() == 2
+
+
+def test_no_log_holds_anything_of_it(sent, caplog):
+    caplog.set_level(logging.DEBUG)
+    for address in (
+        f"{root(sent[0])}/metadata",
+        "/dicomweb/studies?PatientName=Zzdoe*&limit=x",
+        "/dicomweb/studies?PatientName=Zzdoe*",
+        f"/dicomweb/studies/{EXAM}/frames/x",
+    ):
+        client().get(address)
+    assert "Zz" not in caplog.text
+
+
+@pytest.mark.promise("B9")
+@pytest.mark.parametrize("table", ["truth_identity", "truth_source_series", "truth_source_uid"])
+def test_a_blind_request_cannot_read_the_sealed_tables(sent, table):
+    with blinded(), pytest.raises(DatabaseError), transaction.atomic():
+        connection.cursor().execute(f"SELECT count(*) FROM {table}")
+    for model in (Identity, SourceSeries, SourceUid):
+        with blinded(), pytest.raises(DatabaseError), transaction.atomic():
+            model.objects.first()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table}")
+        assert cursor.fetchone()[0] > 0
