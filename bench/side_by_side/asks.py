@@ -11,7 +11,7 @@ import pydicom
 
 from bench.side_by_side.data import NM_FRAMES, SEED, SLICES, person
 from bench.side_by_side.load import Ask, fetch
-from portal.archive.uids import archive_key, archive_uid, subject_code
+from portal.archive.uids import archive_key, archive_uid
 
 ORTHANC, PORTAL = "/dicom-web", "/dicomweb"
 STORED = "multipart/related; type=application/octet-stream; transfer-syntax=*"
@@ -79,9 +79,8 @@ def series_pairs(world: World, n: int, *, tail: str, accept: str) -> list[Pair]:
     rng, pairs = world.rng(2), []
     for _ in range(n):
         study = f"2.25.5{rng.randrange(world.n_exams):06d}"
-        ours = f"{PORTAL}/studies/{mapped(study)}/series/{mapped(study + '.3')}{tail}"
-        theirs = f"{ORTHANC}/studies/{study}/series/{study}.3{tail}"
-        pairs.append(Pair(Ask(ours, accept, world.token), Ask(theirs, accept)))
+        path = f"/studies/{study}/series/{study}.3{tail}"
+        pairs.append(Pair(Ask(PORTAL + path, accept, world.token), Ask(ORTHANC + path, accept)))
     return pairs
 
 
@@ -137,14 +136,14 @@ def frame_of(path: Path, frame: int) -> bytes:
 def uids_of(
     ports: tuple[int, int], pair: Pair, tag: str, *, pages: bool = True
 ) -> tuple[list[str], list[str]]:
-    """Sorted UIDs of both answers, the source's put into the archive's words."""
+    """Sorted UIDs of both answers: coordinators are shown the sender's own."""
     asks = (pair.ours, pair.theirs)
     if not pages or "limit" in pair.ours.path:  # the order of pages is each server's own
         asks = (whole(pair.ours), whole(pair.theirs))
     ours, theirs = (json.loads(fetch(port, ask)) for port, ask in zip(ports, asks, strict=True))
     return (
         sorted(row[tag]["Value"][0] for row in ours),
-        sorted(mapped(row[tag]["Value"][0]) for row in theirs),
+        sorted(row[tag]["Value"][0] for row in theirs),
     )
 
 
@@ -161,7 +160,3 @@ def same(both: tuple[list[str], list[str]], pair: Pair) -> None:
         return
     if ours != theirs or not ours:
         raise SystemExit(f"{len(ours)} against {len(theirs)} found, or others: {pair.ours.path}")
-
-
-def code_of(patient: str) -> str:
-    return subject_code(archive_key(b"bench"), patient)

@@ -39,7 +39,7 @@ def person(number: int) -> Subject:
 
 
 def named(path: Path) -> None:
-    """The name as the portal's archive view shows it: the subject's code."""
+    """Named by the ID, so that one word finds either."""
     ds = pydicom.dcmread(path)
     ds.PatientName = ds.PatientID
     ds.save_as(path)

@@ -317,7 +317,7 @@ class Identity(models.Model):
     birth_date = models.CharField(max_length=16, blank=True)
     study_date = models.CharField(max_length=16, blank=True)
     study_time = models.CharField(max_length=16, blank=True)
-    accession_number = models.CharField(max_length=100, blank=True, db_index=True)
+    accession_number = models.CharField(max_length=100, blank=True)
     study_id = models.CharField(max_length=100, blank=True)
     study_description = models.CharField(max_length=400, blank=True)
     referring_physician = models.CharField(max_length=400, blank=True)
@@ -330,6 +330,7 @@ class Identity(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["study_key", "-study_date", "source_uid"], name="identity_newest"),
             models.Index(Upper("patient_id"), name="identity_patient_any_case"),
+            models.Index(Upper("accession_number"), name="identity_accession_any_case"),
         ]
 
     def __str__(self) -> str:

@@ -44,7 +44,7 @@ def until(page: Page, condition: Callable[[], bool]) -> None:
 def test_ohif_lists_the_study_and_draws_its_slices(chromium: Browser, portal: Portal) -> None:
     token = portal.manage("token", "coordinator").split()[-1]
     (uid,) = portal.ask(
-        "SELECT e.uid FROM archive_exam e JOIN archive_series s ON s.exam_id = e.id WHERE s.role = 'CT' LIMIT 1"
+        "SELECT i.source_uid FROM truth_identity i JOIN archive_series s USING (exam_id) WHERE s.role = 'CT' LIMIT 1"
     )[0]
     with front(Path(DIST), portal.port, token) as (url, seen):
         page = chromium.new_context(viewport={"width": 1400, "height": 900}).new_page()

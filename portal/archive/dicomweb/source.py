@@ -9,17 +9,17 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 
 from portal.archive import identities
-from portal.archive.asked import Asked, place, written
+from portal.archive.asked import Asked, counted, place, written
 from portal.archive.dicomweb import baked, source_search
 from portal.archive.dicomweb.baked import Text
 from portal.archive.dicomweb.header import Image, Key, archive_names
 from portal.archive.dicomweb.qido import Page, Query
 from portal.archive.dicomweb.routes import Mounted
-from portal.archive.dicomweb.shelf import SOMEBODY, Shelf, places_of
+from portal.archive.dicomweb.shelf import SOMEBODY, Shelf, parts_of, places_of
 from portal.archive.dicomweb.source_search import json_of, mine
 from portal.archive.frames import NO_SUCH_IMAGE, Location, View, location
 from portal.archive.identities import Record, record_of
@@ -68,12 +68,13 @@ def series_below(n_studies: int, n_uids: int) -> Asked:
 @lru_cache(maxsize=64)
 def exams_beside(n_studies: int) -> Asked:
     """Is there any exam of the caller that this view does not show?"""
-    filed = Q(study_key__in=places_of(n_studies)) | Q(study_key="", importer=SOMEBODY)
-    return written(Exam.objects.filter(filed, has_source=False).order_by().values_list("pk")[:1])
+    parts = [Exam.objects.filter(part, has_source=False) for part in parts_of(n_studies)]
+    return counted([written(part.order_by().values_list("pk")[:1]) for part in parts])
 
 
 def has_others(shelf: Shelf) -> bool:
-    return bool(exams_beside(len(shelf.studies)).rows(shelf.given()))
+    ((number,),) = exams_beside(len(shelf.studies)).rows(shelf.given())
+    return bool(number)
 
 
 @dataclass(frozen=True)

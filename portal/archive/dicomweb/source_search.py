@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Upper
 from django.db.models.lookups import Exact
@@ -21,6 +22,7 @@ from portal.archive.dicomweb.qido import (
     Ready,
     Row,
     chosen_of,
+    has_letter_case,
     is_like,
     pattern,
     row_of,
@@ -28,7 +30,13 @@ from portal.archive.dicomweb.qido import (
     wild,
 )
 from portal.archive.dicomweb.search import among, counted, text
-from portal.archive.dicomweb.shelf import SOMEBODY, Shelf, is_of_one_patient, places_of
+from portal.archive.dicomweb.shelf import (
+    SOMEBODY,
+    Shelf,
+    is_of_one_patient,
+    parts_of,
+    places_of,
+)
 from portal.archive.identities import Record, record_of
 from portal.archive.models import Identity, SourceSeries, SourceUid
 
@@ -151,7 +159,9 @@ def studies(shelf: Shelf, query: Query, uids: tuple[str, ...]) -> Page:
         counts = counts_of([one[0] for one in page])
     else:
         asked = exam_condition(shelf, query, "") & with_modality(query, "pk")
-        page, left = counted(exams_in_order(mine(shelf) & asked), query)
+        few = any(is_whole(query.keys.get(name, "")) for name in OF_FEW)
+        found_by = counted(exams_in_order(mine(shelf) & asked), query) if few else None
+        page, left = found_by or matching_exams(shelf, query, asked)
         counts = counts_of([one[0] for one in page])
     chosen = (query.fields, query.wants_all)
     rows = [exam_row(one, counts[one[0]], shelf.root, *chosen) for one in page if one[0] in counts]
@@ -168,6 +178,33 @@ def exam_row(
     return Ready(chosen_of(completed(found, "studies"), "studies", fields, wants_all=wants_all))
 
 
+# whole ones are found by an index of their own
+OF_FEW = ("StudyInstanceUID", "PatientID", "AccessionNumber")
+
+
+def is_whole(asked: str) -> bool:
+    return bool(asked) and has_letter_case(asked) and not set(asked) & {"*", "?"}
+
+
+def matching_exams(shelf: Shelf, query: Query, asked: Q) -> tuple[list[Found], int]:
+    """A page of the exams that fit, and how many are left behind it; study for study, as an index has them."""
+    end = query.offset + query.limit
+    of_shelf = [Q(study_key="", importer=shelf.importer), *(Q(study_key=k) for k in shelf.studies)]
+    try:
+        parts = [written(exams_in_order(part & as_filed("") & asked)[:end]) for part in of_shelf]
+        page = joined(parts, order="2 DESC, 3", first=query.offset, end=end).rows({})
+        if 0 < len(page) < query.limit:
+            return page, 0
+        ((number,),) = added_up([written(keys_of(part & asked)) for part in of_shelf]).rows({})
+    except EmptyResultSet:  # no name is like the one that is asked for
+        return [], 0
+    return page, max(0, number - query.offset - len(page))
+
+
+def keys_of(where: Q) -> QuerySet[Identity, Found]:
+    return Identity.objects.filter(where).order_by().values_list("pk")
+
+
 def newest_exams(shelf: Shelf, query: Query) -> tuple[list[Found], int]:
     """A page of all exams, and how many are left behind it."""
     n, end = len(shelf.studies), query.offset + query.limit
@@ -180,12 +217,6 @@ def newest_exams(shelf: Shelf, query: Query) -> tuple[list[Found], int]:
     return page, max(0, number - query.offset - len(page))
 
 
-def parts_of(n_studies: int) -> list[Q]:
-    """The exams of each study, and the unfiled ones: apart, an index has each in order."""
-    filed = [Q(study_key=name) for name in places_of(n_studies)]
-    return [*filed, Q(study_key="", importer=SOMEBODY)]
-
-
 @lru_cache(maxsize=64)
 def in_order(n_studies: int, first: int, end: int) -> Asked:
     parts = [exams_in_order(part & as_filed(""))[:end] for part in parts_of(n_studies)]
@@ -194,8 +225,7 @@ def in_order(n_studies: int, first: int, end: int) -> Asked:
 
 @lru_cache(maxsize=64)
 def numbers_of(n_studies: int) -> Asked:
-    parts = [Identity.objects.filter(part).order_by().values_list("pk") for part in parts_of(n_studies)]  # fmt: skip
-    return added_up([written(part) for part in parts])
+    return added_up([written(keys_of(part)) for part in parts_of(n_studies)])
 
 
 def exams_of_patient(shelf: Shelf, code: str) -> tuple[list[Found], dict[int, Row]]:

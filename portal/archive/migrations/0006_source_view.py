@@ -64,11 +64,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "identity", "row", models.TextField(blank=True, default=""), preserve_default=False
         ),
-        migrations.AlterField(
-            "identity",
-            "accession_number",
-            models.CharField(blank=True, db_index=True, max_length=100),
-        ),
         migrations.RunPython(keep_what_was_searched, migrations.RunPython.noop),
         migrations.RemoveField("identity", "search"),
         migrations.AddIndex(
@@ -77,6 +72,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             "identity", models.Index(Upper("patient_id"), name="identity_patient_any_case")
+        ),
+        migrations.AddIndex(
+            "identity",
+            models.Index(Upper("accession_number"), name="identity_accession_any_case"),
         ),
         migrations.CreateModel(
             "SourceSeries",
