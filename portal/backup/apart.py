@@ -100,6 +100,7 @@ def put_back(backup: Path) -> bool:
         raise Invalid(wrong[0])
     if not beside(backup).exists():
         return False
+    Path(settings.IDENTITY_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
     with tarfile.open(beside(backup), mode="r:") as tar:
         for member in tar:
             source, target = tar.extractfile(member), target_of(member.name)

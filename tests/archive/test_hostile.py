@@ -201,6 +201,7 @@ def test_an_import_killed_three_times_ends_with_every_image_once(tmp_path):
     assert json.loads(manage(place, "archive_verify", "--json").stdout) == {
         "checked": 400,
         "damaged": [],
+        "headers": [],
     }
 
 

@@ -206,7 +206,11 @@ def test_an_intact_trail_is_told_with_its_head() -> None:
 @pytest.mark.django_db
 def test_an_empty_archive_is_in_order() -> None:
     assert run("archive_verify") == (0, "0 frames checked, 0 images damaged.\n", "")
-    assert last_json(run("archive_verify", "--json")[1]) == {"checked": 0, "damaged": []}
+    assert last_json(run("archive_verify", "--json")[1]) == {
+        "checked": 0,
+        "damaged": [],
+        "headers": [],
+    }
 
 
 @pytest.mark.django_db

@@ -69,7 +69,7 @@ def test_importers_of_one_series_at_the_same_time_cut_off_nothing(place, tmp_pat
     assert [one.returncode for one in importers] == [0] * 4, said
     assert json.loads(script(LOOK, **place)) == [120, "ready", [10.0 * k for k in range(120)]]
     verified = run(["manage.py", "archive_verify", "--json"], **place)
-    assert json.loads(verified.stdout) == {"checked": 120, "damaged": []}
+    assert json.loads(verified.stdout) == {"checked": 120, "damaged": [], "headers": []}
 
 
 def test_an_upload_commits_beside_the_transaction_of_its_request(place, tmp_path):
@@ -82,7 +82,7 @@ STOW = """
     from pathlib import Path
     from django.conf import settings
     from django.test import Client
-    from portal.archive.models import Exam, Instance, Series
+    from portal.archive.models import Identity, Instance, Series
     from portal.archive.verify import damaged
     from tests.cohort import make_study, make_user
     settings.ALLOWED_HOSTS = ["testserver"]
@@ -96,7 +96,7 @@ STOW = """
     sent = [one.post("/dicomweb/studies?study=bone", body, content_type=kind).status_code for _ in range(2)]
     pages = [one.get(f"/dicomweb/studies?limit=1&offset={k}") for k in range(4)]
     rows = [row["0020000D"]["Value"][0] for page in pages if page.status_code == 200 for row in page.json()]
-    order = list(Exam.objects.order_by("-shifted_date", "uid").values_list("uid", flat=True))
+    order = list(Identity.objects.order_by("-study_date", "source_uid").values_list("source_uid", flat=True))
     left = [page.get("Warning", "") for page in pages]
     states = sorted(Series.objects.values_list("state", flat=True))
     print(json.dumps([sent, rows == order, ["1 add" in w for w in left], Instance.objects.count(), states, damaged().uids == ()]))
