@@ -46,13 +46,15 @@ def append(folder: str, records: Iterable[Spooled], *, after: int) -> int:
     path = path_of(folder)
     root().mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(handle, "r+b") as out:
-        out.truncate(after)
-        out.seek(after)
+    out = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.ftruncate(out, after)
+        os.lseek(out, after, os.SEEK_SET)
         for record in records:
             packs.copy(record, out)
-        return out.tell()
+        return os.lseek(out, 0, os.SEEK_CUR)
+    finally:
+        os.close(out)
 
 
 def sync(folder: str) -> None:
