@@ -1,6 +1,6 @@
 """gunicorn's threads, kept from clients that stall: no thread waits longer than 15 s for bytes or a reader.
 
-A viewer asks for one frame after the other with the same headers. What gunicorn has read from them once, on this
+A viewer asks for one frame after the other with the same headers, and so do searches. What gunicorn has read from them once, on this
 very connection, is not read again as long as every byte behind the request line stays the same.
 """
 
@@ -30,8 +30,11 @@ STEP_SECONDS, MOST_STEPS = 0.00025, 4
 HEAD_BYTES = 8192
 # sets of headers remembered of one connection: a proxy sends many people's requests over the same
 KNOWN = 64
-# plain paths only: what is escaped or has a query is read by gunicorn
-PLAIN_GET = re.compile(rb"GET (/[A-Za-z0-9/._,-]{1,1000}/frames/[0-9,]+) HTTP/1\.1\r\n")
+# of DICOMweb, and plain paths only: what is escaped is read by gunicorn
+PLAIN_GET = re.compile(
+    rb"GET (/(?:[A-Za-z0-9/._,-]{1,200}/)?dicomweb/[A-Za-z0-9/._,-]{1,900})"
+    rb"(?:\?([A-Za-z0-9/._,=&%*+~-]{0,1000}))? HTTP/1\.1\r\n"
+)
 # each changes how the connection, the body or the path is understood
 ELSE = frozenset(
     {"CONTENT-LENGTH", "TRANSFER-ENCODING", "EXPECT", "UPGRADE", "SCRIPT_NAME", "TRAILER", "TE"}
@@ -84,7 +87,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             conn.block = data[line.end() :]
             environ = vars(conn).get("known", {}).get(conn.block)
             if environ is not None and self.keeps_open():
-                parts = self.wsgi.on_the_wire(environ, line[1].decode())
+                query = (line[2] or b"").decode()
+                parts = self.wsgi.on_the_wire({**environ, "QUERY_STRING": query}, line[1].decode())
                 if parts is not None:
                     send(conn.sock, [ok_head(int(time.time())), *parts])
                     return True

@@ -1,4 +1,4 @@
-"""The door for gunicorn: frames of a caller who was let in a moment ago, and Django for everything else."""
+"""The door for gunicorn: frames and searches of a caller who was let in a moment ago, Django for everything else."""
 
 import os
 
@@ -11,4 +11,4 @@ django_application = get_wsgi_application()
 # every page's imports now, so that the first visitor does not wait for them
 _ = get_resolver().url_patterns
 # by name, as Django loads its middleware: models can be imported only now
-application = import_string("portal.archive.dicomweb.warm.WarmFrames")(django_application)
+application = import_string("portal.archive.dicomweb.warm.WarmDoor")(django_application)

@@ -7,12 +7,14 @@ anew. These two never change: a statement is prepared once, by the connection th
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import connections as django_connections
 
 from portal.fence.blind import authorize, is_blind
 
@@ -56,13 +58,25 @@ def mine() -> sqlite3.Connection | None:
 
     None where another than SQLite's file is asked, or where a transaction has begun, whose own rows only it sees.
     """
-    if connection.vendor != "sqlite" or connection.in_atomic_block or in_memory():
+    default: Any = django_connections[
+        DEFAULT_DB_ALIAS
+    ]  # each look through Django's proxy finds it anew
+    if default.vendor != "sqlite" or default.in_atomic_block or default.is_in_memory_db():
         return None
-    return connections.of(str(connection.settings_dict["NAME"]), fenced=is_blind.get())
+    return connections.of(str(default.settings_dict["NAME"]), fenced=is_blind.get())
 
 
-def in_memory() -> bool:
-    return bool(connection.is_in_memory_db())  # type: ignore[attr-defined]
+@contextmanager
+def apart(*, is_fenced: bool) -> Iterator[bool]:
+    """Read outside of a request: Django's connection is not touched, the fence stands as is said.
+
+    False where there is no reading connection; nothing may be asked then.
+    """
+    token = is_blind.set(is_fenced)
+    try:
+        yield mine() is not None
+    finally:
+        is_blind.reset(token)
 
 
 def rows_of(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

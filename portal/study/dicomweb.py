@@ -3,7 +3,7 @@
 In the source view while identities are kept; the fence is let down for that, once the member has been checked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +20,9 @@ from portal.archive.dicomweb.qido import Page, Query, uid_list
 from portal.archive.dicomweb.routes import Base, Mounted, answer, split
 from portal.archive.dicomweb.search import search, state_of
 from portal.archive.dicomweb.shelf import Shelf, exams_of
-from portal.archive.dicomweb.source import Both, SourceBase, has_others
-from portal.archive.dicomweb.warm import hand_on_documents
-from portal.archive.frames import BadRequest
+from portal.archive.dicomweb.source import Both, SourceBase, found_at_once, has_others
+from portal.archive.dicomweb.warm import AtOnce, hand_on_documents
+from portal.archive.frames import BadRequest, Sent
 from portal.archive.models import Exam, Instance, Series
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.audit.trail import record
@@ -57,14 +57,9 @@ def admitted(request: HttpRequest, rest: str) -> HttpResponseBase:
         response["WWW-Authenticate"] = "Token"
         return response
     person = request.user
-    rows = Membership.objects.filter(user=person, can_coordinate=True)
-    found = list(rows.values_list("study__code", "sees_truth", "study__is_synthetic"))
-    studies = [code for code, _, _ in found]
-    if not studies:
-        raise Forbidden(NOT_YOURS)
-    is_sealed = settings.IDENTITIES != "none" and all(sees for _, sees, _ in found)
-    if is_sealed and getattr(request, "token_user", None) is None:
-        second_factor.require(person, is_synthetic=all(made_up for _, _, made_up in found))
+    studies, is_sealed = reached_by(
+        person, is_token=getattr(request, "token_user", None) is not None
+    )
     uids, tail = split(rest.strip("/").split("/"))
     is_door = not tail and len(uids) == 1 or rest.strip("/") == "studies"
     if request.method == "POST" and is_door:
@@ -85,10 +80,30 @@ def admitted(request: HttpRequest, rest: str) -> HttpResponseBase:
         with lifted():
             return answer(again, source_base(person, studies, root, asked), more)
 
-    hand_on_documents(request, "dicomweb", answered)
+    shelf = Shelf(tuple(studies), person.pk, root)
+    hand_on_documents(request, "dicomweb", answered, exams_at_once(shelf) if is_sealed else None)
     given = answered(request, rest)
     note(person, rest, given)
     return given
+
+
+def reached_by(person: User, *, is_token: bool) -> tuple[list[str], bool]:
+    """The studies that this member coordinates, and whether their images are shown with the headers as received."""
+    rows = Membership.objects.filter(user=person, can_coordinate=True)
+    found = list(rows.values_list("study__code", "sees_truth", "study__is_synthetic"))
+    if not found:
+        raise Forbidden(NOT_YOURS)
+    is_sealed = settings.IDENTITIES != "none" and all(sees for _, sees, _ in found)
+    if is_sealed and not is_token:
+        second_factor.require(person, is_synthetic=all(made_up for _, _, made_up in found))
+    return [code for code, _, _ in found], is_sealed
+
+
+def exams_at_once(shelf: Shelf) -> AtOnce:
+    def at_once(rest: str, asked: Mapping[str, Any]) -> Sent | None:
+        return found_at_once(shelf, asked) if rest == "studies" else None
+
+    return at_once
 
 
 def door(request: HttpRequest, person: User, studies: list[str], uids: list[str]) -> stow.Door:

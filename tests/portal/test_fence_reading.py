@@ -37,6 +37,7 @@ def served(database, monkeypatch):
         get_connection_params=connection.get_connection_params, get_new_connection=connection.get_new_connection,
     )  # fmt: skip
     monkeypatch.setattr(reading, "connection", stand_in)
+    monkeypatch.setattr(reading, "django_connections", {"default": stand_in})
     return stand_in
 
 

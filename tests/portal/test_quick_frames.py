@@ -104,6 +104,17 @@ def test_a_browsers_wish_to_stay_changes_nothing(wire):
     wire.known("Connection: keep-alive")
 
 
+@pytest.mark.parametrize(
+    "query", ["", "a=1", "PatientID=A%20B&limit=1", "includefield=00081030%2C00080060", "a=?"]
+)
+def test_a_query_is_told_as_it_was_written(wire, query):
+    path = "/dicomweb/studies"
+    ways = [wire.ask(f"{path}?{query}") for _ in range(3)]
+    assert {(p, told["QUERY_STRING"]) for _, p, told in ways} == {(path, query)}
+    assert ways[2][0] == ("slow" if "?" in query else "quick")
+    assert wire.ask(path)[2]["QUERY_STRING"] == ""
+
+
 def test_nothing_is_known_of_a_new_connection(port, wire):
     wire.known()
     other = Wire(port)
@@ -123,9 +134,9 @@ def test_only_so_many_sets_of_headers_are_remembered(wire):
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        (f"{PATH}1?a=1", "GET {} HTTP/1.1"), (f"{PATH}%31", "GET {} HTTP/1.1"), ("/x/frames", "GET {} HTTP/1.1"),
-        (f"{PATH}1/rendered", "GET {} HTTP/1.1"), (f"{PATH}404", "GET {} HTTP/1.1"),
-        (f"{PATH}1", "POST {} HTTP/1.1"), (f"{PATH}1", "GET http://a.example{} HTTP/1.1"),
+        (f"{PATH}1?a=\"", "GET {} HTTP/1.1"), (f"{PATH}%31", "GET {} HTTP/1.1"), ("/x/frames", "GET {} HTTP/1.1"),
+        (f"{PATH}404", "GET {} HTTP/1.1"), (f"{PATH}1", "POST {} HTTP/1.1"),
+        (f"{PATH}1", "GET http://a.example{} HTTP/1.1"), ("/accounts/login/", "GET {} HTTP/1.1"),
     ],
 )  # fmt: skip
 def test_other_paths_and_methods_are_read_by_the_server(wire, path, line):

@@ -9,6 +9,7 @@ TOLD = (
     "HTTP_ACCEPT",
     "HTTP_AUTHORIZATION",
     "HTTP_X_FORWARDED_PROTO",
+    "QUERY_STRING",
     "wsgi.url_scheme",
 )
 

@@ -148,13 +148,18 @@ def found(request: HttpRequest, base: Mounted, uids: Sequence[str], level: str) 
     else:
         response = HttpResponse(status=204)
         del response["Content-Type"]
+    warning = warning_of(query, page, request.get_host())
+    if warning:
+        response["Warning"] = warning
+    return response
+
+
+def warning_of(query: qido.Query, page: qido.Page, host: str) -> str:
+    """What was not understood, and what is left behind this page; '' where there is nothing to say."""
     said = [f"Parameter {name} is not supported" for name in query.ignored if name.isalnum()]
     if page.left:
         said.append(f"There are {page.left} additional results that can be requested")
-    if said:
-        host = request.get_host()
-        response["Warning"] = ", ".join(f'299 {host} "{sentence}"' for sentence in said)
-    return response
+    return ", ".join(f'299 {host} "{sentence}"' for sentence in said)
 
 
 def retrieved(

@@ -11,20 +11,28 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
+from django.http import QueryDict
 
 from portal.archive import identities
 from portal.archive.asked import Asked, counted, place, written
-from portal.archive.dicomweb import baked, source_search
+from portal.archive.dicomweb import baked, source_search, wado
 from portal.archive.dicomweb.baked import Text
 from portal.archive.dicomweb.header import Image, Key, archive_names
-from portal.archive.dicomweb.qido import Page, Query
-from portal.archive.dicomweb.routes import Mounted
-from portal.archive.dicomweb.shelf import SOMEBODY, Shelf, parts_of, places_of
+from portal.archive.dicomweb.qido import Page, Query, parse
+from portal.archive.dicomweb.routes import Mounted, warning_of
+from portal.archive.dicomweb.shelf import (
+    SOMEBODY,
+    Shelf,
+    is_of_one_patient,
+    parts_of,
+    places_of,
+)
 from portal.archive.dicomweb.source_search import json_of, mine
-from portal.archive.frames import NO_SUCH_IMAGE, Location, View, location
+from portal.archive.frames import NO_SUCH_IMAGE, Location, Sent, View, location
 from portal.archive.identities import Record, record_of
 from portal.archive.models import Exam, Instance, SourceSeries, SourceUid
 from portal.errors import NotFound
+from portal.fence.reading import apart
 
 NO_STORE = "private, no-store"
 BELOW = ("series__identity__source_uid", "series__source_uid", "source_uid")
@@ -75,6 +83,36 @@ def exams_beside(n_studies: int) -> Asked:
 def has_others(shelf: Shelf) -> bool:
     ((number,),) = exams_beside(len(shelf.studies)).rows(shelf.given())
     return bool(number)
+
+
+@lru_cache(maxsize=1024)
+def asked_by(query_string: str) -> Query:
+    return parse("studies", QueryDict(query_string))
+
+
+def found_at_once(shelf: Shelf, asked: Mapping[str, Any]) -> Sent | None:
+    """A search for exams that is answered by questions written before, on a connection that only reads.
+
+    None where it takes more, or where it is answered with something else than what was found.
+    """
+    query = asked_by(asked.get("QUERY_STRING", ""))
+    is_plain = is_of_one_patient(query) or not any(query.keys.values())
+    if (
+        not is_plain
+        or not wado.takes_json(asked.get("HTTP_ACCEPT", ""))
+        or "HTTP_HOST" not in asked
+    ):
+        return None
+    with apart(is_fenced=False) as is_here:
+        if not is_here or has_others(shelf):
+            return None
+        page = source_search.studies(shelf, query, ())
+    if not page.rows:
+        return None
+    body = page.text.encode()
+    headers = {"Content-Type": wado.JSON, "ETag": baked.mark(body)}
+    warning = warning_of(query, page, asked["HTTP_HOST"])
+    return Sent(200, {**headers, **({"Warning": warning} if warning else {})}, body)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -28,10 +29,14 @@ JSON = "application/dicom+json"
 
 
 def check_json(request: HttpRequest) -> None:
-    header = request.META.get("HTTP_ACCEPT", "")
-    offered = {"*/*", "application/*", JSON, "application/json"}
-    if header.strip() and not any(a.media in offered for a in alternatives(header)):
+    if not takes_json(request.META.get("HTTP_ACCEPT", "")):
         raise NotAcceptable("This resource is answered as application/dicom+json only.")
+
+
+@lru_cache(maxsize=256)
+def takes_json(accept: str) -> bool:
+    offered = {"*/*", "application/*", JSON, "application/json"}
+    return not accept.strip() or any(a.media in offered for a in alternatives(accept))
 
 
 def metadata(request: HttpRequest, text: Text) -> HttpResponse:

@@ -146,3 +146,35 @@ def test_a_frame_is_the_same_however_often_a_connection_asks_for_it(sent, exam, 
     assert all(a.content == answers[0].content for a in answers)
     assert all(head == heads[0] for head in heads), heads
     assert other.status_code == 401
+
+
+@pytest.mark.parametrize("query", ["", "?PatientID=LIVE1", "?limit=1&includefield=all"])
+def test_a_search_is_the_same_however_often_a_connection_asks(sent, query):
+    client = sent["client"]
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = client._session.headers["Authorization"]
+        answers = [session.get(f"{client.base_url}/studies{query}") for _ in range(5)]
+        other = session.get(
+            f"{client.base_url}/studies{query}", headers={"Authorization": "Token x"}
+        )
+    heads = [{k: v for k, v in a.headers.items() if k != "Date"} for a in answers]
+    assert {a.status_code for a in answers} == {200}
+    assert all(a.content == answers[0].content for a in answers)
+    assert all(head == heads[0] for head in heads), heads
+    assert other.status_code == 401
+
+
+def test_what_was_stored_a_moment_ago_is_found_at_once(sent, tmp_path):
+    """Also by those who have asked before and are answered by what is known of them."""
+    client = sent["client"]
+    for k in range(3):
+        who = f"LATER{k}"
+        assert client.search_for_studies(search_filters={"PatientID": who}) == []
+        paths = slices(
+            tmp_path / who, n=1, who=person(who, f"2.25.8810{k}"), series=f"2.25.8811{k}"
+        )
+        client.store_instances([pydicom.dcmread(paths[0])])
+        for _ in range(3):
+            (row,) = client.search_for_studies(search_filters={"PatientID": who})
+            assert row["00201208"]["Value"] == [1]

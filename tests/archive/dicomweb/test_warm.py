@@ -17,8 +17,8 @@ from portal.archive.dicomweb.warm import (
     SECONDS,
     Right,
     Rights,
+    WarmDoor,
     WarmFrameMiddleware,
-    WarmFrames,
     hand_on,
     key_of,
     rights,
@@ -90,7 +90,7 @@ def before_django():
 
     def ask(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]] | None:
         heard = []
-        door = WarmFrames(lambda environ, start_response: [])
+        door = WarmDoor(lambda environ, start_response: [])
         environ = RequestFactory().get(url, headers=headers).environ
         body = b"".join(door(environ, lambda *told: heard.append(told)))
         return (int(heard[0][0][:3]), body, dict(heard[0][1])) if heard else None
