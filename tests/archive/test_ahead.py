@@ -227,7 +227,7 @@ def test_images_that_were_taken_back_are_known_to_nobody():
     known, series = Recent(), Series(pk=7, exam_id=1)
     known.made_series(series)
     held = known.images[7]
-    known.add(Instance(series=series, uid="2.25.1"), "")
+    known.add(Instance(series=series, uid="2.25.1"))
     assert [one.uid for one in held] == ["2.25.1"]
     known.forget()
     assert held == []

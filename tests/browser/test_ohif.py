@@ -43,15 +43,17 @@ def until(page: Page, condition: Callable[[], bool]) -> None:
 @pytest.mark.slow
 def test_ohif_lists_the_study_and_draws_its_slices(chromium: Browser, portal: Portal) -> None:
     token = portal.manage("token", "coordinator").split()[-1]
-    (uid,) = portal.ask(
-        "SELECT i.source_uid FROM truth_identity i JOIN archive_series s USING (exam_id) WHERE s.role = 'CT' LIMIT 1"
+    # the sender's own UIDs; OHIF opens the series with the smallest number, which is the whole body there
+    uid, series = portal.ask(
+        "SELECT i.source_uid, t.source_uid FROM truth_identity i JOIN truth_source_series t USING (exam_id) "
+        "WHERE t.modality = 'CT' LIMIT 1"
     )[0]
     with front(Path(DIST), portal.port, token) as (url, seen):
         page = chromium.new_context(viewport={"width": 1400, "height": 900}).new_page()
         page.set_default_timeout(SECONDS * 1000)
         page.goto(url)
         until(page, lambda: any(path.startswith("/dicomweb/studies?") for path, _, _ in seen))
-        page.goto(f"{url}/viewer?StudyInstanceUIDs={uid}")
+        page.goto(f"{url}/viewer?StudyInstanceUIDs={uid}&SeriesInstanceUIDs={series}")
         page.locator("canvas").first.wait_for()
         until(page, lambda: sum("/frames/" in path for path, _, _ in seen) >= 5)
         page.wait_for_timeout(6000)
