@@ -160,7 +160,8 @@ def text(said: Json, tag: str, most: int) -> str:
             found.append("=".join(forms).rstrip("="))
         else:
             found.append("" if value is None else str(value))
-    return "\\".join(found)[:most].replace("\0", "")
+    whole = "\\".join(found).replace("\0", "").encode("utf-8", "replace").decode()
+    return whole[:most]
 
 
 def whole(said: Json, tag: str) -> int | None:
@@ -251,13 +252,11 @@ class Sealing:
     def packed(self, one: SourceSeries, rows: Sequence[tuple[SourceUid, Spooled]]) -> None:
         if not rows:
             return
-        end = append(one.folder, [header for _, header in rows], after=one.size)
+        self.folders.add(one.folder)
+        append(one.folder, [header for _, header in rows], after=one.size)
         for row, header in rows:
             row.place = [one.size, *row.place]
             one.size, one.n_images = one.size + header.length, one.n_images + 1
-        if end != one.size:
-            raise OSError("a sealed pack has another length than its headers")
-        self.folders.add(one.folder)
 
     def sync(self) -> None:
         for folder in self.folders:

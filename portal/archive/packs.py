@@ -88,7 +88,9 @@ def is_full(error: OSError) -> bool:
 def has_room() -> bool:
     """True while at least the reserve is free in the archive and in the spool."""
     settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    places = (settings.ARCHIVE_DIR, settings.DATA_DIR)
+    places = [settings.ARCHIVE_DIR, settings.DATA_DIR]
+    if settings.IDENTITY_DIR.exists():
+        places.append(settings.IDENTITY_DIR)
     return all(shutil.disk_usage(place).free >= limits.FREE_BYTES for place in places)
 
 

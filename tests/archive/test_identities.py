@@ -1,5 +1,7 @@
 """Sealed headers on disk: for their owner alone, whole or not there, gone with their images."""
 
+import errno
+import os
 import stat
 from io import StringIO
 from pathlib import Path
@@ -204,3 +206,15 @@ def test_a_name_stands_in_the_sealed_part_only(tmp_path, folder):
     folders = [packs.folder_of(Series.objects.get().folder)]
     assert scan(wanted_of("Zzsealed"), folders) == []
     assert Instance.objects.count() == 2
+
+
+def test_a_full_disk_in_mid_writing_leaves_nothing(tmp_path, folder, monkeypatch):
+    def full(_frame, out) -> None:
+        os.write(out, b"Zzhalf")
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr("portal.archive.identities.packs.copy", full)
+    monkeypatch.setattr("portal.archive.index.packs.append", lambda *a, **k: [])
+    assert report(take(*slices(tmp_path / "a", n=2))) == ["disk"] * 2
+    assert kept(folder) == []
+    assert not Instance.objects.exists()

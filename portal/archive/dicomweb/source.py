@@ -120,7 +120,8 @@ class SourceBase:
     """The images of a shelf in the source view."""
 
     shelf: Shelf
-    name: str = "dicomweb"
+    # another than the archive view's, where a sender's UIDs name frames in another order
+    name: str = "source"
     json_cache: str = NO_STORE
     view: View | None = None
     until: float | None = None
