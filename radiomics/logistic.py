@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import statsmodels.api as sm
 from scipy.optimize import linprog
 from scipy.special import expit
 from scipy.stats import norm
+from statsmodels.discrete.discrete_model import Logit
 
 from radiomics.checks import binary_labels, confidence_level, finite_matrix
 from radiomics.result import FloatArray, Result, frozen, require_inside
@@ -163,7 +163,7 @@ def _maximum_likelihood(design: FloatArray, y: FloatArray) -> _Solution:
     standard, back = _rescaling(design)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit = sm.Logit(y, standard).fit(method="newton", tol=1e-14, maxiter=100, disp=0)
+        fit = Logit(y, standard).fit(method="newton", tol=1e-14, maxiter=100, disp=0)
     m = expit(standard @ fit.params)
     return _Solution(
         back @ fit.params,

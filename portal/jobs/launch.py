@@ -29,6 +29,7 @@ def migrate() -> None:
             sys.executable,
             str(settings.BASE_DIR / "manage.py"),
             "migrate",
+            "--skip-checks",
             "--verbosity",
             "0",
             "--no-input",

@@ -18,6 +18,7 @@ from portal.celery import app
 from portal.jobs import clock
 from portal.jobs.later import Later
 from portal.jobs.models import WAKE_UP_REPEAT_SECONDS, Job
+from portal.starting import imports_kept
 
 log = logging.getLogger(__name__)
 Work = Callable[["Job"], None]
@@ -49,9 +50,10 @@ def register_kind(kind: str, work: Work, *, limit_seconds: int = LIMIT_SECONDS) 
 
 def make_ready(**_: Any) -> None:
     """In a worker, before its pool forks: import what the jobs need once, for all processes of the pool."""
-    for work in KINDS.values():
-        if isinstance(work, Later):
-            work.ready()
+    with imports_kept():
+        for work in KINDS.values():
+            if isinstance(work, Later):
+                work.ready()
 
 
 def enqueue(

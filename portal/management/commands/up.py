@@ -18,6 +18,7 @@ from portal.jobs.supervisor import FolderLock, Supervisor
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = "Runs the portal: migrates, then serves web, worker and reaper on 127.0.0.1 until ended."
 
     def add_arguments(self, parser: CommandParser) -> None:
