@@ -1,26 +1,36 @@
 """The tour in code: from rendered pixels to the dashboard, through every door, with a real Celery worker.
 
 docs/tour.md walks the same stops. The demo is the tour: one command carries a synthetic cohort from DICOM files to the
-comparison of models with readers; here it runs twice, with one worker and with two, and nothing may differ.
+comparison of models with readers; here it runs twice, embedded with two workers and on Postgres and Redis with one, and
+nothing may differ.
 """
 
 import json
 import os
 import subprocess
 import sys
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.server.databases import new_database
+from tests.server.test_server_profile import broker, postgres
+
+__all__ = ["broker", "postgres"]
 ROOT = Path(__file__).parents[1]
 PATIENTS, LESIONS, REPEATS = 16, 23, 4
+MODELS = ("ct", "spect", "combined", "experts")
 
 
-@cache
-def demo(folder: Path, workers: int) -> dict:
+def demo(folder: Path, *, workers: int, **variables: str) -> dict:
     """The demo's JSON line in a data folder of its own."""
-    environment = {**os.environ, "OSTEON_DATA_DIR": str(folder), "OSTEON_WORKERS": str(workers)}
+    environment = {
+        **os.environ,
+        "OSTEON_DATA_DIR": str(folder),
+        "OSTEON_WORKERS": str(workers),
+        **variables,
+    }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "manage.py", "demo", "--patients", str(PATIENTS), "--no-serve", "--json"],
@@ -32,8 +42,32 @@ def demo(folder: Path, workers: int) -> dict:
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[int, Path]:
-    return {n: tmp_path_factory.mktemp(f"demo{n}") for n in (1, 2)}
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def embedded(folder) -> dict:
+    """Two workers on the embedded profile."""
+    return demo(folder, workers=2)
+
+
+@pytest.fixture(scope="module")
+def servers(request) -> Iterator[dict[str, str]]:
+    """A database of its own and the broker; nothing where there are no servers and none are required."""
+    try:
+        address, queue = (request.getfixturevalue(name) for name in ("postgres", "broker"))
+    except pytest.skip.Exception:
+        yield {}
+        return
+    with new_database(address) as database:
+        yield {"OSTEON_DATABASE_URL": database, "OSTEON_BROKER_URL": queue}
+
+
+@pytest.fixture(scope="module")
+def alone(servers, tmp_path_factory) -> dict:
+    """One worker: on Postgres behind Redis where they can be reached, else on the embedded profile."""
+    return demo(tmp_path_factory.mktemp("alone"), workers=1, **servers)
 
 
 def ask(folder: Path, program: str) -> dict:
@@ -50,8 +84,7 @@ def ask(folder: Path, program: str) -> dict:
     return found
 
 
-def test_the_counts_are_those_of_the_plan(folders):
-    body = demo(folders[2], 2)
+def check_counts(body: dict) -> None:
     assert (body["patients"], body["lesions"]) == (PATIENTS, LESIONS)
     drawings = 2 * 2 * (LESIONS + REPEATS)  # delineators, modalities
     assert body["rois"] == body["vectors"] == drawings
@@ -59,32 +92,40 @@ def test_the_counts_are_those_of_the_plan(folders):
     assert body["predictions"] > 3 * LESIONS
 
 
+def test_the_counts_are_those_of_the_plan(embedded):
+    check_counts(embedded)
+
+
 @pytest.mark.parametrize("part", ["train", "validation"])
-@pytest.mark.parametrize("who", ["ct", "spect", "combined", "experts"])
-def test_each_part_has_the_four_aucs_with_their_limits(folders, part, who):
-    row = demo(folders[2], 2)[part][who]
+@pytest.mark.parametrize("who", MODELS)
+def test_each_part_has_the_four_aucs_with_their_limits(embedded, part, who):
+    row = embedded[part][who]
     assert row["low"] <= row["auc"] <= row["high"]
     assert 0 <= row["auc"] <= 1
 
 
-def test_a_second_run_builds_nothing(folders):
-    first = demo(folders[2], 2)
-    demo.cache_clear()
-    again = demo(folders[2], 2)
+def test_a_second_run_builds_nothing(embedded, folder):
+    again = demo(folder, workers=2)
     assert {k: v for k, v in again.items() if k != "seconds"} == {
-        k: v for k, v in first.items() if k != "seconds"
+        k: v for k, v in embedded.items() if k != "seconds"
     }
 
 
+@pytest.mark.server
+def test_the_demo_runs_on_postgres_and_redis_with_a_real_worker(postgres, broker, alone):
+    check_counts(alone)
+    assert set(alone["validation"]) == set(MODELS)
+
+
 @pytest.mark.promise("R11")
-def test_one_worker_and_two_give_the_same_vectors_models_and_figures(folders):
-    assert demo(folders[1], 1)["digest"] == demo(folders[2], 2)["digest"]
+def test_one_worker_and_two_give_the_same_vectors_models_and_figures(embedded, alone):
+    """And so do the two databases, where both are there."""
+    assert alone["digest"] == embedded["digest"]
 
 
-def test_everything_went_through_the_doors_and_left_its_act(folders):
-    demo(folders[2], 2)
+def test_everything_went_through_the_doors_and_left_its_act(embedded, folder):
     found = ask(
-        folders[2],
+        folder,
         "import json\n"
         "from portal.audit.models import AuditEvent\n"
         "from portal.audit.verify import verify\n"
@@ -135,9 +176,8 @@ print(json.dumps({'total': total, 'halfway': halfway, 'pending': extraction.pend
 
 
 @pytest.mark.promise("R4")
-def test_a_worker_killed_in_mid_extraction_loses_nothing(folders):
-    demo(folders[1], 1)
-    found = ask(folders[1], KILL)
+def test_a_worker_killed_in_mid_extraction_loses_nothing(embedded, folder):
+    found = ask(folder, KILL)
     assert found["halfway"] < found["total"]
     assert (found["pending"], found["vectors"]) == (0, found["total"])
     assert found["states"] == ["done"]

@@ -5,14 +5,16 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 
 import pytest
 
 from tests.archive.builders import person, slices
-from tests.server.test_server_profile import ROOT, database, postgres, run
+from tests.server.databases import new_database
+from tests.server.test_server_profile import ROOT, postgres, run
 
 pytestmark = pytest.mark.server
-__all__ = ["database", "postgres"]
+__all__ = ["postgres"]
 LOOK = """
     import json
     from portal.archive.models import Instance, Series
@@ -47,11 +49,27 @@ def script(text: str, *args: str, **variables: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
+@pytest.fixture(scope="module")
+def template(postgres, tmp_path_factory) -> Iterator[str]:
+    """The name of a migrated database, which every test begins with a copy of."""
+    with new_database(postgres) as address:
+        variables = {
+            "OSTEON_DATABASE_URL": address,
+            "OSTEON_DATA_DIR": str(tmp_path_factory.mktemp("template")),
+        }
+        assert (
+            run(
+                ["manage.py", "migrate", "--skip-checks", "--verbosity", "0"], **variables
+            ).returncode
+            == 0
+        )
+        yield address.rsplit("/", 1)[1]
+
+
 @pytest.fixture
-def place(database, tmp_path) -> dict[str, str]:
-    variables = {"OSTEON_DATABASE_URL": database, "OSTEON_DATA_DIR": str(tmp_path / "data")}
-    assert run(["manage.py", "migrate", "--verbosity", "0"], **variables).returncode == 0
-    return variables
+def place(postgres, template, tmp_path) -> Iterator[dict[str, str]]:
+    with new_database(postgres, template=template) as address:
+        yield {"OSTEON_DATABASE_URL": address, "OSTEON_DATA_DIR": str(tmp_path / "data")}
 
 
 def test_importers_of_one_series_at_the_same_time_cut_off_nothing(place, tmp_path):

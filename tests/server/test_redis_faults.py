@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.server, pytest.mark.promise("R7")]
 redis = pytest.importorskip("redis")
 SERVER = shutil.which("redis-server")
 JOBS = 12
-# a worker that hears nothing any more ends after 70 s, another starts, and the last wake-up comes within 60 s
+# wake-ups are repeated so often here, and each minute elsewhere
+WAKE_UP_SECONDS = 10
+# a worker that hears nothing any more ends after twice that, another starts, and the last wake-up comes once more
 AFTER_SECONDS = 300
 
 
@@ -70,7 +72,9 @@ def broker(tmp_path) -> Iterator[Broker]:
 def portal(broker, tmp_path) -> Iterator[Launched]:
     data = tmp_path / "data"
     data.mkdir()
-    one = Launched(data, more={"OSTEON_BROKER_URL": broker.url})
+    one = Launched(
+        data, more={"OSTEON_BROKER_URL": broker.url, "FAULTY_WAKE_UP_SECONDS": str(WAKE_UP_SECONDS)}
+    )
     try:
         one.start()
         yield one

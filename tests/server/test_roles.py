@@ -1,16 +1,15 @@
 """The roles of Postgres: the owner migrates, the application owns nothing, and a start that is otherwise is refused."""
 
 import os
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.server.databases import new_name, psycopg
 from tests.server.test_server_profile import postgres, run
 
-psycopg = pytest.importorskip("psycopg")
 pytestmark = pytest.mark.server
 __all__ = ["postgres"]
 CHECK = (
@@ -36,7 +35,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(postgres, tmp_path_factory) -> Iterator[Place]:
-    name = f"osteon_{uuid.uuid4().hex[:10]}"
+    name = new_name()
     where = urlsplit(postgres)
     host = f"{where.hostname}:{where.port or 5432}"
     with psycopg.connect(postgres, autocommit=True) as admin:
