@@ -2,9 +2,13 @@ PYTHON ?= python3
 PY := .venv/bin/python
 NODE_BIN := $(CURDIR)/.venv/node/bin
 export PATH := $(NODE_BIN):$(PATH)
+# a process that must compile the portal anew starts half a second later
+unexport PYTHONDONTWRITEBYTECODE
 PORT ?= 8000
 PATIENTS ?= 132
 TEST_WORKERS ?= 2
+# what is imported is compiled then, and most of it never is
+PIP_FLAGS := --quiet --disable-pip-version-check --no-compile
 
 .PHONY: setup demo test lint validate up clean
 
@@ -12,11 +16,11 @@ setup: .venv/.ready portal/static/build/.ready
 
 .venv/.ready: requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install $(PIP_FLAGS) -r requirements.txt
 	touch $@
 
 .venv/.ready-dev: .venv/.ready requirements-dev.txt requirements-server.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PY) -m pip install $(PIP_FLAGS) -r requirements-dev.txt
 	touch $@
 
 .venv/.ready-node: .venv/.ready

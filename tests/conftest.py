@@ -1,5 +1,6 @@
 """One BLAS thread per test process: the matrices are small and the machine is shared."""
 
+import gc
 import os
 from typing import Any
 
@@ -10,6 +11,9 @@ from tests import audit_watch
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# what is imported and collected stays for good: to look through it for garbage is a tenth of the whole run
+gc.disable()
 
 # the machine is shared: a slow second says nothing of what a test is about
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files begin first, so that two processes end together (`--no-loadscope-reorder` keeps it so)."""
     place = {name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -58,7 +58,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         try:
             requests.get(url, timeout=5)
             return
-        except (requests.ConnectionError, requests.Timeout):
+        except (requests.ConnectionError, requests.Timeout):  # the first answer imports every page
             time.sleep(0.1)
     raise AssertionError(f"{url} does not answer")
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from portal.backup.restoring import looked_at, target_of
 from portal.errors import Invalid
 from tests.browser.portal_server import ROOT, build_reference, manage, variables
+from tests.once import built_once
 
 pytestmark = pytest.mark.promise("R12")
 
@@ -38,7 +40,7 @@ while True:
 def installation(tmp_path_factory) -> Path:
     """A data folder with the seeded study, and its backup beside it."""
     folder = tmp_path_factory.mktemp("backup")
-    build_reference(folder / "data")
+    shutil.copytree(built_once(tmp_path_factory, "reference", build_reference), folder / "data")
     manage(folder / "data", "backup", str(folder / "good.tar"))
     return folder
 

@@ -18,6 +18,7 @@ from playwright.sync_api import (
 
 from tests.browser.desk_page import Watch, watched
 from tests.browser.portal_server import ROOT, Portal, build_reference, running
+from tests.once import built_once
 
 MANIFEST = ROOT / "portal" / "static" / "build" / ".vite" / "manifest.json"
 ARTEFACTS = ROOT / "test-artefacts"
@@ -62,9 +63,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def reference(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Asks for the browser first, so that nothing is built where it is missing."""
-    data = tmp_path_factory.mktemp("reference") / "data"
-    build_reference(data)
-    return data
+    return built_once(tmp_path_factory, "reference", build_reference)
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,6 @@ def manage(data: Path, *command: str) -> str:
 def build_reference(data: Path) -> None:
     """Migrated tables and the seeded reference study."""
     data.mkdir(parents=True)
-    manage(data, "migrate", "--verbosity", "0")
     run(data, str(SEED))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import django
 import numpy as np
 import numpy.typing as npt
+from django.core.management import call_command
 
 django.setup()
 
@@ -246,6 +247,7 @@ def start_reading(study: Study, people: dict[str, User]) -> None:
 
 def reference() -> None:
     """Two patients, three lesions, every pixel known."""
+    call_command("migrate", verbosity=0)
     preferences = {"backend": "cpu"}
     people = {
         n: User.objects.create_user(n, password=PASSWORD, preferences=preferences) for n in CAST

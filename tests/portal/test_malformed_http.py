@@ -57,7 +57,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One process with two threads, so that two stalled clients hold all there is."""
     data = tmp_path_factory.mktemp("http")
-    manage(data, "migrate", "--verbosity", "0")
+    manage(data, "migrate", "--skip-checks", "--verbosity", "0")
     token = subprocess.run(
         [sys.executable, "-c", TOKEN], cwd=ROOT, env=variables(data), capture_output=True, text=True, check=True
     ).stdout.split()[-1]  # fmt: skip
