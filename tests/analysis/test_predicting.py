@@ -1,8 +1,10 @@
 """A locked run scores a lesion with ROIs: the stored number again, flagged, audited, and refused where it must be."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from portal.analysis import predicting, training
@@ -10,7 +12,7 @@ from portal.analysis.models import FeatureVector, ModelRun, Prediction
 from portal.analysis.table import parts
 from portal.audit.models import AuditEvent, AuditPayload
 from portal.errors import Conflict, NotFound
-from portal.study.models import Lesion, Membership, Split, State
+from portal.study.models import Lesion, Membership, Split, State, Study
 from readers.models import Read
 from tests.analysis.builders import do_all, make_outlined_study, outlined, trained
 from tests.cohort import NOW, make_lesion, make_patient, make_study, make_user
@@ -20,9 +22,18 @@ from tests.study.test_pages import sign_in
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module")
+def locked(built: int, django_db_blocker) -> Iterator[int]:
+    """A locked run that all tests of the module use; its key."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        run = trained(Study.objects.get(pk=built))
+        yield training.lock(run, actor=make_user("analyst"), now=NOW).pk
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def run(study) -> ModelRun:
-    return training.lock(trained(study), actor=make_user("analyst"), now=NOW)
+def run(locked: int, db: None) -> ModelRun:
+    return ModelRun.objects.get(pk=locked)
 
 
 @pytest.fixture
