@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
@@ -18,6 +17,15 @@ from tests.archive.builders import change, slices, take
 
 pytestmark = pytest.mark.django_db
 NAME, BORN, ID = "Zzscanname^Erika", "19510203", "ZZSCAN-4711"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, settings) -> Path:
+    """Nothing of other tests is searched."""
+    settings.DATA_DIR = tmp_path / "data"
+    settings.ARCHIVE_DIR = settings.DATA_DIR / "archive"
+    (settings.DATA_DIR / "spool").mkdir(parents=True)
+    return settings.DATA_DIR
 
 
 @pytest.fixture
@@ -70,14 +78,13 @@ def test_a_value_deep_in_json_is_found(listed, tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le"])
 @pytest.mark.parametrize("before", [0, CHUNK - 3, 2 * CHUNK - 1])
-def test_bytes_of_a_file_are_found_wherever_the_pieces_are_cut(listed, encoding, before):
-    path = settings.DATA_DIR / "logs" / "scan-test.log"
-    path.parent.mkdir(exist_ok=True)
+def test_bytes_of_a_file_are_found_wherever_the_pieces_are_cut(
+    listed, own_folder, encoding, before
+):
+    path = own_folder / "logs" / "scan-test.log"
+    path.parent.mkdir()
     path.write_bytes(b"\xff" * before + "äpfelstraße".encode(encoding) + b"\xff" * 9)
-    try:
-        assert scanned(listed) == (1, [(4, "logs/scan-test.log")])
-    finally:
-        path.unlink()
+    assert scanned(listed) == (1, [(4, "logs/scan-test.log")])
 
 
 def test_a_further_folder_and_file_names_are_searched(listed, tmp_path):
