@@ -29,7 +29,7 @@ def is_left_behind(name: str, now: float) -> bool:
 
 def sweep(server: str) -> None:
     """Drop databases and roles of runs that were killed before they could."""
-    with psycopg.connect(server, autocommit=True) as admin:
+    with psycopg.connect(server, autocommit=True, connect_timeout=3) as admin:
         names = admin.execute("SELECT datname FROM pg_database").fetchall()
         drop(admin, *(name for (name,) in names if is_left_behind(name, time.time())))
         roles = admin.execute("SELECT rolname FROM pg_roles").fetchall()
