@@ -6,7 +6,8 @@ export PATH := $(NODE_BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 PORT ?= 8000
 PATIENTS ?= 132
-TEST_WORKERS ?= 2
+# one more than cores: while a test waits for a server or a browser, another computes
+TEST_WORKERS ?= 3
 # what is imported is compiled then, and most of it never is
 PIP_FLAGS := --quiet --disable-pip-version-check --no-compile
 

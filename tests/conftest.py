@@ -35,7 +35,7 @@ ran: set[str] = set()
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files begin first, so that two processes end together (`--no-loadscope-reorder` keeps it so)."""
+    """The longest files begin first, so that all processes end together (`--no-loadscope-reorder` keeps it so)."""
     place = {name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
