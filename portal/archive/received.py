@@ -10,6 +10,7 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -43,6 +44,8 @@ NUMBERS: Mapping[str, str] = MappingProxyType(
 )
 WIDER: Mapping[str, str] = MappingProxyType({"OW": "u2", "OL": "u4", "OF": "u4", "OD": "u8", "OV": "u8"})  # fmt: skip
 Json = dict[str, Any]
+# tag -> the JSON of an element
+Said = dict[str, str]
 
 
 @dataclass
@@ -79,9 +82,9 @@ def record(ds: Dataset, data: bytes, syntax: str) -> tuple[bytes, list[int]]:
     names = (named(ds.get_item(k)) for k in UIDS)
     study, series, image = names
     written = Written(f"@/studies/{study}/series/{series}/instances/{image}")
-    said = elements(ds, written, "", "ISO_IR 6")
-    said.update(of_pixels(ds, written, syntax))
-    text = json.dumps(dict(sorted(said.items())), separators=(",", ":")).encode()
+    found = elements(ds, written, "", "ISO_IR 6")
+    found.update(of_pixels(ds, written, syntax))
+    text = joined(found).encode()
     index = json.dumps(written.index).encode() if written.index else b""
     parts = [*pieces, b"".join(written.bulk), index, text]
     return b"".join(parts), [len(part) for part in parts]
@@ -178,14 +181,16 @@ def reread(ds: Dataset, content: bytes) -> Dataset:
     return found
 
 
-def of_pixels(ds: Dataset, written: Written, syntax: str) -> Json:
+def of_pixels(ds: Dataset, written: Written, syntax: str) -> Said:
     """The address of the pixels, and in which transfer syntaxes they may be had."""
     kept = [syntax] if UID(syntax).is_compressed and syntax != DEFLATED else []
-    found: Json = {"00083002": {"vr": "UI", "Value": list(dict.fromkeys([*kept, LITTLE_ENDIAN]))}}
+    syntaxes = list(dict.fromkeys([*kept, LITTLE_ENDIAN]))
+    found = {"00083002": as_text({"vr": "UI", "Value": syntaxes})}
     if "PixelData" in ds:
         bits = ds.get("BitsAllocated", 16)
         vr = "OB" if isinstance(bits, int) and bits <= 8 else "OW"
-        found["7FE00010"] = {"vr": vr, "BulkDataURI": f"{written.root}/bulkdata/7FE00010"}
+        address = f"{written.root}/bulkdata/7FE00010"
+        found["7FE00010"] = as_text({"vr": vr, "BulkDataURI": address})
     return found
 
 
@@ -196,44 +201,59 @@ def charset_of(ds: Dataset, outer: str) -> str:
     return value if isinstance(value, str) else "\\".join(map(str, value or ""))
 
 
-def elements(ds: Dataset, written: Written, above: str, outer: str) -> Json:
+def as_text(found: Json) -> str:
+    return json.dumps(found, separators=(",", ":"))
+
+
+def joined(found: Said) -> str:
+    return "{" + ",".join(f'"{tag}":{found[tag]}' for tag in sorted(found)) + "}"
+
+
+def elements(ds: Dataset, written: Written, above: str, outer: str) -> Said:
     """Every element but the pixels, group lengths and what cannot be read."""
     charset, found = charset_of(ds, outer), {}
-    for tag in list(ds.keys()):
+    for tag, raw in list(ds.items()):
         name = f"{tag:08X}"
         if name[4:] == "0000" or (name == "7FE00010" and not above):
             continue
         try:
-            found[name] = element(ds, tag, written, above + name, charset)
+            found[name] = element(ds, tag, raw, written, above + name, charset)
         except Exception:  # noqa: BLE001, S112  pydicom raises almost anything on a damaged value
             continue
     if "00080005" in found:
-        found["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}  # as the JSON is written
+        found["00080005"] = '{"vr":"CS","Value":["ISO_IR 192"]}'  # as the JSON is written
     return found
 
 
-def element(ds: Dataset, tag: BaseTag, written: Written, path: str, charset: str) -> Json:
-    raw: Any = ds.get_item(tag)
+def element(ds: Dataset, tag: BaseTag, raw: Any, written: Written, path: str, charset: str) -> str:
     if raw.VR is None:  # an implicit item of an explicit data set
         raw = ds[tag]
     vr = raw.VR
     if vr == "SQ":
         items = ds[tag].value or []
-        inner = [elements(d, written, f"{path}/{k}/", charset) for k, d in enumerate(items, 1)]
-        return {"vr": vr, "Value": inner} if inner else {"vr": vr}
+        inner = [joined(elements(d, written, f"{path}/{k}/", charset)) for k, d in enumerate(items, 1)]  # fmt: skip
+        return f'{{"vr":"SQ","Value":[{",".join(inner)}]}}' if inner else '{"vr":"SQ"}'
     content, charset = bytes_of(raw, charset)
     if content is None:
-        return by_pydicom(ds[tag], written, path)
-    if not content:
-        return {"vr": vr}
-    if vr in BINARY:
-        return binary(vr, content, written, path)
-    if vr in LOCAL and charset not in LATIN and charset != "ISO_IR 192":
-        return by_pydicom(ds[tag], written, path)
+        return as_text(by_pydicom(ds[tag], written, path))
+    if vr in BINARY and content:
+        return as_text(binary(vr, content, written, path))
+    if content and vr in LOCAL and charset not in LATIN and charset != "ISO_IR 192":
+        return as_text(by_pydicom(ds[tag], written, path))
     if written.is_bulk(content, INLINE_TEXT):
-        return {"vr": vr, "BulkDataURI": written.put(path, content)}
-    values = plain(vr, content, "utf-8" if charset == "ISO_IR 192" else "latin-1")
-    return {"vr": vr, "Value": values} if any(v is not None for v in values) else {"vr": vr}
+        return as_text({"vr": vr, "BulkDataURI": written.put(path, content)})
+    say = said_once if len(content) > SHORT else said
+    return say(vr, content, "utf-8" if charset == "ISO_IR 192" else "latin-1")
+
+
+def said_once(vr: str, content: bytes, encoding: str) -> str:
+    values = plain(vr, content, encoding) if content else []
+    is_empty = all(v is None for v in values)
+    return as_text({"vr": vr} if is_empty else {"vr": vr, "Value": values})
+
+
+# slices of a series say the same in most of their elements
+said = lru_cache(maxsize=8192)(said_once)
 
 
 def bytes_of(raw: Any, charset: str) -> tuple[bytes | None, str]:
