@@ -1,5 +1,6 @@
 """Files read by the children, several at a time: those of a batch, or of a request that still comes."""
 
+import base64
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -109,8 +110,7 @@ def read_one(children: Pool, entry: Entry, spool: Path) -> Read:
         if not answer["ok"]:
             return Read(entry, answer)
         if "sealed" in answer:
-            header = taken(folder / "header", spool.with_suffix(".header"))
-            answer["header"] = Spooled(header, 0, sum(answer["sealed"]))
+            answer["header"] = header_of(answer, folder, spool)
         native = entry.path
         if answer["frames"] and not answer["is_in_file"]:
             native = taken(folder / "native", spool.with_suffix(".native"))
@@ -120,6 +120,14 @@ def read_one(children: Pool, entry: Entry, spool: Path) -> Read:
         return Read(
             entry, answer, extents(native, answer["frames"]), extents(stored, answer["stored"])
         )
+
+
+def header_of(answer: dict[str, Any], folder: Path, spool: Path) -> Spooled | bytes:
+    """The record of a header that is to be sealed, from the answer or from the child's file."""
+    if "record" in answer:
+        return base64.b64decode(answer.pop("record"))
+    header = taken(folder / "header", spool.with_suffix(".header"))
+    return Spooled(header, 0, sum(answer["sealed"]))
 
 
 def taken(written: Path, mine: Path) -> Path:

@@ -41,7 +41,7 @@ def path_of(folder: str) -> Path:
     return root() / folder[:2] / folder
 
 
-def append(folder: str, records: Iterable[Spooled], *, after: int) -> int:
+def append(folder: str, records: Iterable[Spooled | bytes], *, after: int) -> int:
     """Append behind the last committed byte `after`; what lies beyond is a crash's remainder. The new end."""
     path = path_of(folder)
     root().mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,11 +50,28 @@ def append(folder: str, records: Iterable[Spooled], *, after: int) -> int:
     try:
         os.ftruncate(out, after)
         os.lseek(out, after, os.SEEK_SET)
+        spoken: list[bytes] = []
         for record in records:
+            if isinstance(record, bytes):
+                spoken.append(record)
+                continue
+            write(out, b"".join(spoken))
+            spoken.clear()
             packs.copy(record, out)
+        write(out, b"".join(spoken))
         return os.lseek(out, 0, os.SEEK_CUR)
     finally:
         os.close(out)
+
+
+def write(out: int, content: bytes) -> None:
+    done = 0
+    while done < len(content):
+        done += os.write(out, content[done:])
+
+
+def length_of(record: Spooled | bytes) -> int:
+    return len(record) if isinstance(record, bytes) else record.length
 
 
 def sync(folder: str) -> None:
@@ -126,10 +143,10 @@ def record_of(row: SourceUid, folder: str) -> Record:
 def said_by(answer: dict[str, Any]) -> Json:
     """What a child says of a header as JSON, read from the spool once."""
     if "said" not in answer:
-        lengths = answer["sealed"]
-        with answer["header"].path.open("rb") as source:
-            source.seek(sum(lengths[:-1]))
-            answer["said"] = json.loads(source.read(lengths[-1]))
+        start, header = sum(answer["sealed"][:-1]), answer["header"]
+        answer["said"] = json.loads(
+            header[start:] if isinstance(header, bytes) else header.path.read_bytes()[start:]
+        )
     found: Json = answer["said"]
     return found
 
@@ -140,7 +157,7 @@ def in_common(said: Json, named: frozenset[str], groups: Sequence[str]) -> str:
     room = LONGEST_ROW
     for tag, one in said.items():
         if tag in named or tag[:4] in groups and "BulkDataURI" not in one:
-            size = len(json.dumps(one))
+            size = len(repr(one))
             if size <= LONGEST_VALUE and size <= room:
                 kept[tag], room = one, room - size
     return json.dumps(kept, separators=(",", ":"))
@@ -211,7 +228,7 @@ class Sealing:
 
     series: dict[int, SourceSeries] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
-    waiting: list[tuple[SourceUid, Spooled]] = field(default_factory=list)
+    waiting: list[tuple[SourceUid, Spooled | bytes]] = field(default_factory=list)
     bare: list[SourceUid] = field(default_factory=list)
     folders: set[str] = field(default_factory=set)
     has_failed: bool = False
@@ -249,14 +266,14 @@ class Sealing:
         for done in (self.fresh, self.waiting, self.bare):
             done.clear()
 
-    def packed(self, one: SourceSeries, rows: Sequence[tuple[SourceUid, Spooled]]) -> None:
+    def packed(self, one: SourceSeries, rows: Sequence[tuple[SourceUid, Spooled | bytes]]) -> None:
         if not rows:
             return
         self.folders.add(one.folder)
         append(one.folder, [header for _, header in rows], after=one.size)
         for row, header in rows:
             row.place = [one.size, *row.place]
-            one.size, one.n_images = one.size + header.length, one.n_images + 1
+            one.size, one.n_images = one.size + length_of(header), one.n_images + 1
 
     def sync(self) -> None:
         for folder in self.folders:

@@ -1,5 +1,6 @@
 """Reading one file in the ingest child: scan, parse, classify, decode every frame once, hash, place."""
 
+import base64
 import hashlib
 import io
 import math
@@ -47,6 +48,8 @@ PLAIN_NUMBERS = {
     for vr, one in (("IS", rb"[+-]?[0-9]{1,12}"), ("DS", rb"[+-]?[0-9]{1,12}(\.[0-9]{1,12})?"))
 }
 WIDTHS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "OB": 1, "OW": 1}
+# a record up to this size is part of the answer
+SPOKEN = 2**16
 UID_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 PARSE_ERRORS = (InvalidDicomError, ValueError, TypeError, KeyError, AttributeError, IndexError,
                 struct.error, EOFError, NotImplementedError, RecursionError, UnicodeError, OverflowError)  # fmt: skip
@@ -121,12 +124,15 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
 
 
 def seal(ds: Dataset, scanned: Scanned, folder: Path) -> dict[str, Any]:
-    """Write the header as received, while no value of it has been converted; the lengths of its parts, its digest."""
+    """The record of the header as received, while no value of it has been converted: as text, or a file where it is long."""
     if not all(is_valid_uid(text_of(ds, name)) for name in UID_KEYWORDS):
         return {}  # refused in a moment
     content, lengths = received.record(ds, scanned.data, scanned.transfer_syntax_uid)
+    found = {"sealed": lengths, "sealed_digest": hashlib.sha256(content).hexdigest()}
+    if len(content) <= SPOKEN:  # a file costs more than the rest of it
+        return {**found, "record": base64.b64encode(content).decode()}
     (folder / "header").write_bytes(content)
-    return {"sealed": lengths, "sealed_digest": hashlib.sha256(content).hexdigest()}
+    return found
 
 
 def parsed(data: bytes) -> Dataset:

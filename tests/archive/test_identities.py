@@ -209,12 +209,11 @@ def test_a_name_stands_in_the_sealed_part_only(tmp_path, folder):
 
 
 def test_a_full_disk_in_mid_writing_leaves_nothing(tmp_path, folder, monkeypatch):
-    def full(_frame, out) -> None:
-        os.write(out, b"Zzhalf")
+    def full(out: int, content: bytes) -> None:
+        os.write(out, content[:100])
         raise OSError(errno.ENOSPC, "no room")
 
-    monkeypatch.setattr("portal.archive.identities.packs.copy", full)
-    monkeypatch.setattr("portal.archive.index.packs.append", lambda *a, **k: [])
+    monkeypatch.setattr("portal.archive.identities.write", full)
     assert report(take(*slices(tmp_path / "a", n=2))) == ["disk"] * 2
     assert kept(folder) == []
     assert not Instance.objects.exists()

@@ -53,6 +53,8 @@ def sent(tmp_path) -> list[pydicom.FileDataset]:
     for path in paths:
         change(path, spoken)
         change(path, lambda ds: setattr(ds, "StudyInstanceUID", EXAM))
+    # beyond what a child says in its answer
+    change(paths[0], lambda ds: ds.add_new(0x00091003, "OB", LARGE * 20))
     assert {f.outcome for f in take(*paths, study_key="bone").files.all()} == {"ready"}
     return [pydicom.dcmread(path) for path in paths]
 
@@ -137,7 +139,9 @@ def test_large_values_are_bulk_data_wherever_they_stand(sent):
         assert parts(client().get(address)) == [wanted]
         alone = client().get(address, headers={"accept": "application/octet-stream"})
         assert whole(alone) == wanted
-    for wrong in ("00091003", "00081032/2/00091010", "00081032", "00100010"):
+    address = row["00091003"]["BulkDataURI"].removeprefix("http://testserver")
+    assert parts(client().get(address)) == [LARGE * 20]
+    for wrong in ("00091004", "00081032/2/00091010", "00081032", "00100010"):
         assert client().get(f"{root(sent[0])}/bulkdata/{wrong}").status_code == 404
 
 
