@@ -55,19 +55,13 @@ def append(folder: str, records: Iterable[Spooled | bytes], *, after: int) -> in
             if isinstance(record, bytes):
                 spoken.append(record)
                 continue
-            write(out, b"".join(spoken))
+            packs.write(out, b"".join(spoken))
             spoken.clear()
             packs.copy(record, out)
-        write(out, b"".join(spoken))
+        packs.write(out, b"".join(spoken))
         return os.lseek(out, 0, os.SEEK_CUR)
     finally:
         os.close(out)
-
-
-def write(out: int, content: bytes) -> None:
-    done = 0
-    while done < len(content):
-        done += os.write(out, content[done:])
 
 
 def length_of(record: Spooled | bytes) -> int:
