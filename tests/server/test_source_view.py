@@ -7,11 +7,11 @@ import pytest
 
 from tests.archive.builders import change, slices
 from tests.archive.dicomweb.test_source_view import KEYS, spoken
-from tests.server.test_archive_writers import place, script
-from tests.server.test_server_profile import database, postgres
+from tests.server.test_archive_writers import place, script, template
+from tests.server.test_server_profile import postgres
 
 pytestmark = pytest.mark.server
-__all__ = ["database", "place", "postgres"]
+__all__ = ["place", "postgres", "template"]
 ASK = """
     import io, json, sys
     from pathlib import Path
