@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import linprog
 from scipy.special import expit
 from scipy.stats import norm
@@ -20,6 +21,7 @@ from radiomics.selection import centred, column_names, is_constant
 
 Method = Literal["auto", "ml", "firth"]
 MAX_FIRTH_STEPS = 1000
+MAX_HALVINGS = 40
 
 
 class RankDeficientError(ValueError):
@@ -118,6 +120,7 @@ def fit_logistic(
         ("rows_dropped",) * (not complete.all())
         + ("separated",) * (used == "ml" and separated)
         + ("separation_firth",) * (used == "firth" and separated)
+        + ("not_converged",) * (not solution.converged and not (used == "ml" and separated))
     )
     return _describe(terms, design, labels, solution, used, separated, level, flags)
 
@@ -179,23 +182,58 @@ def _standard_errors(standard: FloatArray, m: FloatArray, back: FloatArray) -> F
 
 
 def _firth(design: FloatArray, y: FloatArray) -> _Solution:
-    """Solve X'(y - m + h(1/2 - m)) = 0 with h the leverages of W^(1/2) X, by steps of at most 5."""
+    """Solve X'(y - m + h(1/2 - m)) = 0 with h the leverages of W^(1/2) X, by steps of at most 5.
+
+    The root is the maximum of Firth's penalised likelihood, and no step may lower that likelihood: scoring steps alone
+    swing about the maximum for ever once there are nearly as many columns as rows.
+    """
     standard, back = _rescaling(design)
     coef = np.zeros(standard.shape[1])
+    height = _penalised_likelihood(standard, y, coef)
     converged = False
     for _ in range(MAX_FIRTH_STEPS):
-        m = expit(standard @ coef)
-        weighted = standard * np.sqrt(m * (1 - m))[:, None]
-        Q, R = np.linalg.qr(weighted)
-        score = standard.T @ (y - m + (Q**2).sum(axis=1) * (0.5 - m))
-        step = np.linalg.solve(R, np.linalg.solve(R.T, score))
-        coef = coef + step * min(1.0, 5.0 / max(float(np.abs(step).max()), 5.0))
+        step = _firth_step(standard, y, coef)
+        step *= min(1.0, 5.0 / max(float(np.abs(step).max()), 5.0))
         if np.abs(step).max() < 1e-12:
-            converged = True
+            coef, converged = coef + step, True
             break
+        for _ in range(MAX_HALVINGS):
+            reached = _penalised_likelihood(standard, y, coef + step)
+            if reached >= height - 1e-12 * abs(height):
+                break
+            step /= 2
+        coef, height = coef + step, reached
     return _Solution(
         back @ coef, _standard_errors(standard, expit(standard @ coef), back), converged
     )
+
+
+def _penalised_likelihood(standard: FloatArray, y: FloatArray, coef: FloatArray) -> float:
+    """The log-likelihood plus half the log-determinant of the information."""
+    eta = standard @ coef
+    m = expit(eta)
+    R = np.linalg.qr(standard * np.sqrt(m * (1 - m))[:, None], mode="r")
+    with np.errstate(divide="ignore"):
+        penalty = float(np.log(np.abs(np.diagonal(R))).sum())
+    return penalty - bernoulli_deviance(y, eta) / 2
+
+
+def _firth_step(standard: FloatArray, y: FloatArray, coef: FloatArray) -> FloatArray:
+    """Newton's step where the penalised likelihood curves down in every direction, else the scoring step."""
+    m = expit(standard @ coef)
+    weighted = standard * np.sqrt(m * (1 - m))[:, None]
+    Q, R = np.linalg.qr(weighted)
+    h, lean = (Q**2).sum(axis=1), 1 - 2 * m
+    score = standard.T @ (y - m + h * lean / 2)
+    # the leverages move by (diag h - P*P) diag(1 - 2m) X with P = QQ'; P*P is taken through the products of columns of Q
+    pairs = (Q[:, :, None] * Q[:, None, :]).reshape(y.size, -1)
+    tilted = standard * lean[:, None]
+    moved = h[:, None] * tilted - pairs @ (pairs.T @ tilted)
+    bend = weighted.T @ (weighted * (1 + h)[:, None]) - tilted.T @ moved / 2
+    try:
+        return np.asarray(cho_solve(cho_factor((bend + bend.T) / 2), score))
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.solve(R, np.linalg.solve(R.T, score)))
 
 
 def bernoulli_deviance(y: FloatArray, eta: FloatArray) -> float:

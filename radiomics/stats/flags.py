@@ -8,7 +8,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "kkt_not_met": "The solution misses its optimality certificate; do not use it.",
         "lambda_at_path_end": "The chosen lambda is the last of the path: a longer path might choose another.",
         "empty_selection": "No feature was selected: the model is its intercept only.",
-        "not_converged": "The solver of a baseline stopped early; its coefficients are approximate.",
+        "not_converged": "The solver stopped early; its coefficients are approximate.",
         "separated": "The classes are separated by the features; maximum likelihood has no finite answer.",
         "separation_firth": "The classes are separated; the coefficients are Firth's penalised ones.",
         "refit_impossible": "The refit was not possible; the shrunken LASSO coefficients are used.",

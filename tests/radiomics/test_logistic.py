@@ -68,6 +68,38 @@ def test_firth_solves_its_own_equation():
     assert fit.flags == ()
 
 
+@pytest.mark.parametrize(("n", "p"), [(14, 9), (14, 13), (20, 17), (30, 24), (60, 40)])
+@pytest.mark.parametrize("seed", range(12))
+def test_firth_finds_its_maximum_with_nearly_as_many_columns_as_rows(n, p, seed):
+    """Scoring steps alone swung for ever here and left coefficients that ranked the classes the wrong way."""
+    rng = np.random.default_rng(seed)
+    y = (np.arange(n) % 5 < 3).astype(float)
+    X = rng.normal(size=(n, p)) + 0.8 * y[:, None]
+    fit = fit_logistic(X, y, method="firth")
+    design = np.column_stack([np.ones(n), X])
+    m = 1 / (1 + np.exp(-design @ fit.coef))
+    hat = (np.linalg.qr(design * np.sqrt(m * (1 - m))[:, None])[0] ** 2).sum(axis=1)
+    assert fit.converged
+    assert np.abs(design.T @ (y - m + hat * (0.5 - m))).max() < 1e-9
+
+
+def test_firth_of_a_saturated_design_gives_three_to_one():
+    """Every leverage is 1, so y - m + 1/2 - m = 0: m is 3/4 or 1/4."""
+    X = np.random.default_rng(2).normal(size=(9, 8))
+    y = np.array([1, 0, 1, 1, 0, 0, 1, 0, 1.0])
+    fit = fit_logistic(X, y, method="firth")
+    m = 1 / (1 + np.exp(-fit.coef[0] - X @ fit.coef[1:]))
+    np.testing.assert_allclose(m, (y + 0.5) / 2, atol=1e-10)
+
+
+def test_a_fit_that_stopped_early_says_so(monkeypatch):
+    monkeypatch.setattr("radiomics.logistic.MAX_FIRTH_STEPS", 1)
+    names, X, y = table("glm_separable_n20p3")
+    fit = fit_logistic(X, y, names=names)
+    assert not fit.converged
+    assert fit.flags == ("separation_firth", "not_converged")
+
+
 def test_firth_of_a_two_by_two_table_adds_half_to_each_cell():
     X = np.repeat([[0.0], [1.0]], [10, 12], axis=0)
     y = np.array([1] * 2 + [0] * 8 + [1] * 9 + [0] * 3)
