@@ -8,6 +8,7 @@ from pydicom import Dataset
 from portal.archive.classify import PT
 from portal.archive.deidentify import number, text_of
 from portal.archive.emission import CORRECTIONS
+from portal.archive.plain import Readable
 
 RANGES = {"kvp": (20, 200), "tube_current_ma": (1, 2000), "slice_thickness_mm": (0.1, 50), "frame_ms": (1, 10**8),
           "weight_kg": (1, 400), "activity_mbq": (1, 1e5)}  # fmt: skip
@@ -37,12 +38,12 @@ def whole(value: float | None) -> int | None:
     return None if value is None else round(value)
 
 
-def first(ds: Dataset, keyword: str) -> Dataset:
+def first(ds: Readable, keyword: str) -> Dataset:
     items = ds.get(keyword) or []
     return items[0] if len(items) else Dataset()
 
 
-def energy_windows(ds: Dataset) -> list[list[float]]:
+def energy_windows(ds: Readable) -> list[list[float]]:
     found = []
     for window in ds.get("EnergyWindowInformationSequence") or []:
         for part in window.get("EnergyWindowRangeSequence") or []:
@@ -55,7 +56,7 @@ def energy_windows(ds: Dataset) -> list[list[float]]:
     return found
 
 
-def views_of(ds: Dataset, n_frames: int) -> list[str]:
+def views_of(ds: Readable, n_frames: int) -> list[str]:
     """ANT or POST of each planar frame; without a code detector 1 is taken as anterior, 2 as posterior."""
     items = list(ds.get("DetectorInformationSequence") or [])
     vector = ds.get("DetectorVector")
@@ -75,20 +76,20 @@ def views_of(ds: Dataset, n_frames: int) -> list[str]:
     return names
 
 
-def software(ds: Dataset) -> str:
+def software(ds: Readable) -> str:
     """Version numbers only: a site's own text may follow them in the header."""
     said = ds.get("SoftwareVersions") or []
     versions = [said] if isinstance(said, str) else list(said)
     return ", ".join(v for v in map(str, versions) if VERSION.fullmatch(v))[:64]
 
 
-def collimator(ds: Dataset) -> str:
+def collimator(ds: Readable) -> str:
     """Type of the first detector's collimator, as the standard's code (PARA, FANB, ...)."""
     name = str(first(ds, "DetectorInformationSequence").get("CollimatorType") or "").strip()
     return name if name in COLLIMATORS else ""
 
 
-def nuclide(drug: Dataset) -> str:
+def nuclide(drug: Readable) -> str:
     """Mass number and symbol, from a code meaning or a text in any spelling; '' when not told."""
     code = first(drug, "RadionuclideCodeSequence")
     for text in (text_of(code, "CodeMeaning"), text_of(drug, "Radiopharmaceutical")):
@@ -99,7 +100,7 @@ def nuclide(drug: Dataset) -> str:
     return ""
 
 
-def activity_mbq(ds: Dataset, drug: Dataset) -> float | int | None:
+def activity_mbq(ds: Readable, drug: Readable) -> float | int | None:
     """The standard counts the injected activity in MBq in NM objects and in Bq in PET objects."""
     said = number(drug.get("RadionuclideTotalDose"))
     if said is not None and str(ds.get("SOPClassUID", "")) == PT:
@@ -107,7 +108,7 @@ def activity_mbq(ds: Dataset, drug: Dataset) -> float | int | None:
     return ranged("activity_mbq", said)
 
 
-def acquisition(ds: Dataset) -> dict[str, Any]:
+def acquisition(ds: Readable) -> dict[str, Any]:
     """Typed values shown per patient and summarised per cohort."""
     drug = first(ds, "RadiopharmaceuticalInformationSequence")
     rotation = first(ds, "RotationInformationSequence")

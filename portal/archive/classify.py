@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pydicom import Dataset
 from pydicom.uid import UID
 
 from portal.archive.deidentify import listed, text_of
+from portal.archive.plain import Readable
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 NM = "1.2.840.10008.5.1.4.1.1.20"
@@ -82,14 +82,14 @@ def is_known_class(uid: str) -> bool:
     return not UID(uid).is_private and "Storage" in UID(uid).name
 
 
-def image_type(ds: Dataset) -> list[str]:
+def image_type(ds: Readable) -> list[str]:
     value = ds.get("ImageType", [])
     return [str(v).upper() for v in ([value] if isinstance(value, str) else value or [])]
 
 
-def classify(ds: Dataset) -> Verdict:
+def classify(ds: Readable) -> Verdict:
     """Role or held reason of a data set of a known class."""
-    sop = str(ds.SOPClassUID)
+    sop = str(ds.get("SOPClassUID"))
     kinds = image_type(ds)
     if sop in SECONDARY or "SCREEN SAVE" in kinds or "ConversionType" in ds:
         return held("secondary_capture")
@@ -113,7 +113,7 @@ def classify(ds: Dataset) -> Verdict:
     return of_nuclear(kinds) if sop == NM else of_pt(ds)
 
 
-def odd_pixels(ds: Dataset) -> str:
+def odd_pixels(ds: Readable) -> str:
     bits, stored = int(ds.get("BitsAllocated", 0) or 0), int(ds.get("BitsStored", 0) or 0)
     if "FloatPixelData" in ds or "DoubleFloatPixelData" in ds:
         return "floating point"
@@ -138,7 +138,7 @@ def of_nuclear(kinds: list[str]) -> Verdict:
     return held("not_a_volume", kind=kind.lower() if kind in KINDS_OF_NM else "another kind")
 
 
-def of_pt(ds: Dataset) -> Verdict:
+def of_pt(ds: Readable) -> Verdict:
     """PET and SPECT of the PT class are told apart by the radionuclide; undecided stays PT."""
     texts = nuclide_texts(ds)
     for label, nuclides in (("SPECT", SINGLE_PHOTON), ("PET", POSITRON)):
@@ -154,7 +154,7 @@ def spellings(symbol: str, mass: str, name: str) -> tuple[str, ...]:
     return (*with_mass, name) if name in ALONE else with_mass
 
 
-def nuclide_texts(ds: Dataset) -> list[str]:
+def nuclide_texts(ds: Readable) -> list[str]:
     found = []
     for item in ds.get("RadiopharmaceuticalInformationSequence") or []:
         codes = item.get("RadionuclideCodeSequence") or []

@@ -10,6 +10,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from portal.archive import limits
+from portal.archive.plain import Readable
 from portal.archive.prescan import DEFLATED, EXPLICIT_BE
 from portal.archive.refusals import Refusal
 
@@ -48,15 +49,15 @@ class Shape:
         return self.rows * self.columns * kept * self.bits // 8
 
 
-def shape_of(ds: Dataset, syntax: str) -> Shape:
+def shape_of(ds: Readable, syntax: str) -> Shape:
     """Sizes as the header claims them, checked before anything is decoded."""
     for keyword in PIXELS:
         if ds.get(keyword) is None:
             raise Refusal("no_image", keyword=keyword)
-    rows, columns = int(ds.Rows), int(ds.Columns)
+    rows, columns = int(ds.get("Rows")), int(ds.get("Columns"))
     raw = ds.get("NumberOfFrames")
     frames = 1 if raw in (None, "") else int(raw)
-    samples, bits = int(ds.get("SamplesPerPixel", 1) or 1), int(ds.BitsAllocated)
+    samples, bits = int(ds.get("SamplesPerPixel", 1) or 1), int(ds.get("BitsAllocated"))
     total = rows * columns * frames * samples * max(bits, 8) // 8
     fits = 1 <= rows <= limits.MAX_SIDE and 1 <= columns <= limits.MAX_SIDE
     if not fits or not 1 <= frames <= limits.MAX_FRAMES or total > limits.MAX_PIXEL_BYTES:

@@ -6,11 +6,10 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.multival import MultiValue
 
-from portal.archive.plain import plain_number, plain_text
+from portal.archive.plain import Header, Readable, plain_number, plain_text
 
 METHOD = "Osteon allow-list 1 (PS3.15 Basic Profile, see docs)"
 # PS3.16 CID 7050
@@ -105,7 +104,7 @@ def number(value: Any) -> float | int | None:
     return int(found) if found == int(found) else found
 
 
-def one_number(ds: Dataset, keyword: str) -> float | int | None:
+def one_number(ds: Readable, keyword: str) -> float | int | None:
     """A finite number that its element can hold."""
     plain = plain_number(ds, keyword)
     found = number(ds.get(keyword) if plain is None else plain)
@@ -119,12 +118,12 @@ def fits(value: float, vr: str) -> bool:
     return isinstance(value, int) and low <= value <= high
 
 
-def text_of(ds: Dataset, keyword: str) -> str:
+def text_of(ds: Readable, keyword: str) -> str:
     plain = plain_text(ds, keyword)
     if plain is not None:
         return plain
     try:
-        value = ds.get(keyword)
+        value = (ds.ds if isinstance(ds, Header) else ds).get(keyword)
     except (ValueError, TypeError, NotImplementedError):
         return ""
     if isinstance(value, MultiValue):
@@ -132,7 +131,7 @@ def text_of(ds: Dataset, keyword: str) -> str:
     return "" if value is None else str(value).strip()
 
 
-def listed(ds: Dataset, keyword: str) -> str:
+def listed(ds: Readable, keyword: str) -> str:
     """A CS value if it is in its vocabulary."""
     value = text_of(ds, keyword).upper()
     return value if value in VOCABULARY[keyword] else ""
@@ -159,7 +158,7 @@ def shifted(text: str, weeks: int) -> str:
     return moved.isoformat().replace("-", "")
 
 
-def moment(ds: Dataset, keyword: str) -> str | None:
+def moment(ds: Readable, keyword: str) -> str | None:
     """Date and time as received, without a time zone; None where it is none."""
     found = MOMENT.fullmatch(text_of(ds, keyword))
     return found[1] + found[2] if found and (not found[2] or TIME.fullmatch(found[2])) else None
@@ -171,7 +170,7 @@ def shifted_moment(text: str, weeks: int) -> str:
     return day + text[8:] if day else ""
 
 
-def facts(ds: Dataset) -> dict[str, Any]:
+def facts(ds: Readable) -> dict[str, Any]:
     """Allow-listed values of a header, dates and UIDs still as received: the parent maps them by key."""
     found: dict[str, Any] = {"ImageType": [v for v in kinds(ds) if v in IMAGE_TYPES]}
     for keyword in (*NUMBERS, *PIXEL_MODULE):
@@ -197,7 +196,7 @@ def facts(ds: Dataset) -> dict[str, Any]:
     return found
 
 
-def kinds(ds: Dataset) -> list[str]:
+def kinds(ds: Readable) -> list[str]:
     value = ds.get("ImageType") or []
     return [str(v).upper() for v in ([value] if isinstance(value, str) else value)]
 

@@ -22,9 +22,10 @@ from portal.archive.deidentify import (
     shifted_moment,
     text_of,
 )
+from portal.archive.plain import Readable
 
 # a value that may be kept as JSON, or None
-Rule = Callable[[Dataset, str], Any]
+Rule = Callable[[Readable, str], Any]
 MOST_ITEMS = 64
 TRACERS, STARTED = "RadiopharmaceuticalInformationSequence", "RadiopharmaceuticalStartDateTime"
 # what pydicom raises when a value inside a sequence cannot be read: that value is left out
@@ -39,7 +40,7 @@ UNREADABLE = (
 )
 
 
-def vector(ds: Dataset, keyword: str) -> list[int] | None:
+def vector(ds: Readable, keyword: str) -> list[int] | None:
     """Per frame the number of its window, detector or rotation."""
     value = ds.get(keyword)
     if value is None or isinstance(value, (str, bytes)):
@@ -51,20 +52,20 @@ def vector(ds: Dataset, keyword: str) -> list[int] | None:
 def words(*known: str) -> Rule:
     """Coded strings of a vocabulary; others are dropped."""
 
-    def rule(ds: Dataset, keyword: str) -> list[str] | None:
+    def rule(ds: Readable, keyword: str) -> list[str] | None:
         said = text_of(ds, keyword).upper().split("\\")
         return [word.strip() for word in said if word.strip() in known] or None
 
     return rule
 
 
-def time_of_day(ds: Dataset, keyword: str) -> str | None:
+def time_of_day(ds: Readable, keyword: str) -> str | None:
     found = text_of(ds, keyword)
     return found if TIME.fullmatch(found) else None
 
 
 def coded(known: tuple[codes.Concept, ...]) -> Rule:
-    def rule(ds: Dataset, keyword: str) -> list[codes.Item] | None:
+    def rule(ds: Readable, keyword: str) -> list[codes.Item] | None:
         found = [codes.passed(item, known) for item in items_of(ds, keyword)]
         return [item for item in found if item] or None
 
@@ -74,23 +75,23 @@ def coded(known: tuple[codes.Concept, ...]) -> Rule:
 def items(rules: Mapping[str, Rule]) -> Rule:
     """A sequence of which only these elements are taken; an item without any stays, for others count it."""
 
-    def rule(ds: Dataset, keyword: str) -> list[dict[str, Any]] | None:
+    def rule(ds: Readable, keyword: str) -> list[dict[str, Any]] | None:
         return [taken(item, rules) for item in items_of(ds, keyword)] or None
 
     return rule
 
 
-def items_of(ds: Dataset, keyword: str) -> list[Dataset]:
+def items_of(ds: Readable, keyword: str) -> list[Dataset]:
     value = ds.get(keyword) or []
     return [item for item in list(value)[:MOST_ITEMS] if isinstance(item, Dataset)]
 
 
-def taken(ds: Dataset, rules: Mapping[str, Rule]) -> dict[str, Any]:
+def taken(ds: Readable, rules: Mapping[str, Rule]) -> dict[str, Any]:
     found = {keyword: read(ds, keyword, rule) for keyword, rule in rules.items()}
     return {keyword: value for keyword, value in found.items() if value is not None}
 
 
-def read(ds: Dataset, keyword: str, rule: Rule) -> Any:
+def read(ds: Readable, keyword: str, rule: Rule) -> Any:
     try:
         return rule(ds, keyword)
     except UNREADABLE:
@@ -148,7 +149,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 VECTORS = ("EnergyWindowVector", "DetectorVector", "RotationVector")
 
 
-def emission(ds: Dataset) -> dict[str, Any]:
+def emission(ds: Readable) -> dict[str, Any]:
     """Listed values by keyword, sequences as lists of such; empty for a CT, which has no emission modules."""
     return taken(ds, RULES)
 

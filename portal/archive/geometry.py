@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
+from portal.archive.plain import Readable
+
 FloatArray = npt.NDArray[np.float64]
 UNIT_TOLERANCE = 1e-3
 STEP_TOLERANCE_MM = 0.1
@@ -49,7 +51,7 @@ def numbers(values: Any, count: int) -> tuple[float, ...] | None:
     return found if len(found) == count and all(np.isfinite(found)) else None
 
 
-def plane(ds: Dataset) -> Frame | None:
+def plane(ds: Readable) -> Frame | None:
     """Position, orientation and spacing of a data set or detector item; None where any is missing."""
     position = numbers(ds.get("ImagePositionPatient"), 3)
     orientation = numbers(ds.get("ImageOrientationPatient"), 6)
@@ -99,7 +101,7 @@ def no_volume(n: int, problem: str, sentence: str) -> Stack:
     return Stack(tuple(range(n)), (), 0.0, problem, sentence)
 
 
-def stack_of_nm(ds: Dataset, n_frames: int) -> Stack:
+def stack_of_nm(ds: Readable, n_frames: int) -> Stack:
     """RECON TOMO: p_k = IPP + (k - 1) s n with signed s; negative s reverses the frames."""
     items = ds.get("DetectorInformationSequence") or []
     item = items[0] if len(items) else None

@@ -3,7 +3,11 @@
 pydicom converts an element when it is first asked for; most of what the archive asks is short ASCII text.
 """
 
+import struct
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
@@ -12,7 +16,100 @@ from pydicom.tag import BaseTag
 
 TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UI", "UT"})
 NUMBERS = frozenset({"IS", "DS"})
+WRITTEN = TEXTS | NUMBERS
+# of these several values are split alike in every character set
+CODED = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI"})
+WORDS: Mapping[str, str] = MappingProxyType({"US": "H", "SS": "h", "UL": "I", "SL": "i", "FD": "d"})
 PADDING = b" \0"
+# what is told of an element whose bytes are not plain
+ASK = object()
+
+
+class Readable(Protocol):
+    """What a rule needs of a header: a data set of pydicom, an item of one, or a `Header`."""
+
+    def get(self, keyword: str, default: Any = None, /) -> Any:
+        """The value of an element, the default where it is absent."""
+
+    def __contains__(self, keyword: Any, /) -> bool:
+        """Whether there is such an element."""
+
+
+class Header:
+    """The elements of a data set for who asks of many of them: each value from its bytes, once, or by pydicom.
+
+    Says what the data set says, with plain lists and numbers for pydicom's own. The data set must not change but
+    through `say`.
+    """
+
+    def __init__(self, ds: Dataset) -> None:
+        self.ds = ds
+        self.raw: dict[int, Any] = {int(tag): one for tag, one in ds.items()}
+        self.values: dict[str, Any] = {}
+
+    def __contains__(self, keyword: Any, /) -> bool:
+        return number_of(keyword) in self.raw
+
+    def get(self, keyword: str, default: Any = None, /) -> Any:
+        if keyword in self.values:
+            return self.values[keyword]
+        raw = self.raw.get(number_of(keyword))
+        if raw is None:
+            return default
+        value = value_of(raw)
+        if value is ASK:
+            value = self.ds.get(keyword, default)
+        self.values[keyword] = value
+        return value
+
+    def say(self, keyword: str, value: str) -> None:
+        """Give an element another value."""
+        setattr(self.ds, keyword, value)
+        self.raw[number_of(keyword)] = self.ds[keyword]
+        self.values.pop(keyword, None)
+
+    def plain(self, keyword: str) -> RawDataElement | None:
+        """The element as it was read, None where it is absent or has been converted."""
+        raw = self.raw.get(number_of(keyword))
+        return raw if isinstance(raw, RawDataElement) else None
+
+
+def value_of(raw: Any) -> Any:
+    """The value of an element as pydicom has it, from bytes that leave no choice; else ASK."""
+    if not isinstance(raw, RawDataElement) or raw.VR is None:
+        return ASK
+    content, vr = raw.value, raw.VR
+    if vr in WORDS and isinstance(content, bytes):
+        form = ("<" if raw.is_little_endian else ">") + WORDS[vr]
+        return struct.unpack(form, content)[0] if len(content) == struct.calcsize(form) else ASK
+    if vr not in TEXTS and vr not in NUMBERS or not isinstance(content, bytes):
+        return ASK
+    if not content.isascii() or b"\x1b" in content:
+        return ASK
+    text = content.rstrip(PADDING).decode("ascii")
+    if vr in NUMBERS:
+        return numbers(text, vr)
+    if "\\" not in text:
+        return text if text == text.strip() else ASK
+    return text.split("\\") if vr in CODED and " " not in text else ASK
+
+
+def numbers(text: str, vr: str) -> Any:
+    """One number or several; ASK where any of them is not written in the plainest way."""
+    make = int if vr == "IS" else float
+    try:
+        found = [make(one) for one in text.split("\\")]
+    except ValueError:
+        return ASK
+    if "_" in text:  # Python's own way to write a number
+        return ASK
+    return found[0] if len(found) == 1 else found
+
+
+@lru_cache(maxsize=1024)
+def number_of(keyword: str) -> int:
+    """A tag as a plain number: pydicom's own compares in Python."""
+    return int(tag_of(keyword))
 
 
 @lru_cache(maxsize=1024)
@@ -23,8 +120,10 @@ def tag_of(keyword: str) -> BaseTag:
     return BaseTag(tag)
 
 
-def raw_of(ds: Dataset, keyword: str) -> RawDataElement | None:
+def raw_of(ds: Readable, keyword: str) -> RawDataElement | None:
     """The element as it was read, None where it is absent or has been converted."""
+    if not isinstance(ds, Dataset):
+        return ds.plain(keyword) if isinstance(ds, Header) else None
     found = ds.get_item(tag_of(keyword)) if tag_of(keyword) in ds else None
     return found if isinstance(found, RawDataElement) else None
 
@@ -37,14 +136,17 @@ def one_value(raw: RawDataElement, kinds: frozenset[str]) -> bytes | None:
     return None if b"\\" in value or b"\x1b" in value else value.rstrip(PADDING)
 
 
-def plain_text(ds: Dataset, keyword: str) -> str | None:
+def plain_text(ds: Readable, keyword: str) -> str | None:
     """The text of a plain element, None where pydicom has to look at it."""
     raw = raw_of(ds, keyword)
-    value = one_value(raw, TEXTS) if raw is not None else None
-    return value.decode("ascii").strip() if value is not None else None
+    value = one_value(raw, WRITTEN) if raw is not None else None
+    if raw is None or value is None:
+        return None
+    text = value.decode("ascii").strip()
+    return None if raw.VR in NUMBERS and numbers(text, raw.VR) is ASK else text
 
 
-def plain_number(ds: Dataset, keyword: str) -> str | int | None:
+def plain_number(ds: Readable, keyword: str) -> str | int | None:
     """The digits or the whole number of a plain element, None where pydicom has to look at it."""
     raw = raw_of(ds, keyword)
     if raw is None:

@@ -38,6 +38,7 @@ from portal.archive.deidentify import facts, listed, number, text_of
 from portal.archive.emission import UNITS, emission
 from portal.archive.geometry import plane, stack_of_nm
 from portal.archive.limits import is_valid_uid
+from portal.archive.plain import Header, Readable
 from portal.archive.prescan import EXPLICIT_LE, IMPLICIT_LE, MAGIC, PREAMBLE, Scanned, scan
 from portal.archive.refusals import Refusal
 
@@ -107,20 +108,21 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
     came = [len(ds), sum(tag.is_private for tag in ds.keys())]  # noqa: SIM118  a data set, not a mapping
     left_out = without_unreadable(ds)
     sealed = seal(ds, scanned, spool.folder) if spool.is_sealed else {}
-    check_identity(ds)
-    verdict = verdict_of(ds)
+    header = Header(ds)
+    check_identity(header)
+    verdict = verdict_of(header)
     found = {
         **sealed,
         "transfer_syntax_uid": scanned.transfer_syntax_uid,
-        "sop_class_uid": str(ds.SOPClassUID),
-        "source": source_of(ds),
-        "facts": {**facts(ds), "emission": emission(ds)},
+        "sop_class_uid": str(header.get("SOPClassUID")),
+        "source": source_of(header),
+        "facts": {**facts(header), "emission": emission(header)},
         "came": came,
-        "acquisition": acquisition(ds),
-        "warning": meta_warning(ds) or left_out,
-        **pixels_of(ds, scanned.transfer_syntax_uid, verdict, spool),
+        "acquisition": acquisition(header),
+        "warning": meta_warning(header) or left_out,
+        **pixels_of(header, scanned.transfer_syntax_uid, verdict, spool),
     }
-    return with_geometry(found, ds, verdict)
+    return with_geometry(found, header, verdict)
 
 
 def seal(ds: Dataset, scanned: Scanned, folder: Path) -> dict[str, Any]:
@@ -190,32 +192,40 @@ def is_readable(ds: Dataset, tag: BaseTag) -> bool:
     return all(number(v) is not None for v in values)
 
 
-def check_identity(ds: Dataset) -> None:
-    sop = text_of(ds, "SOPClassUID") or str(getattr(ds.file_meta, "MediaStorageSOPClassUID", ""))
+def check_identity(header: Header) -> None:
+    sop = text_of(header, "SOPClassUID") or meta_of(header, "MediaStorageSOPClassUID")
     if sop == DICOMDIR:
         raise Refusal("dicomdir")
     for keyword in UID_KEYWORDS:
-        value = text_of(ds, keyword)
+        value = text_of(header, keyword)
         if not is_valid_uid(value):
             raise Refusal("uid", keyword=keyword)
     if not sop or not is_known_class(sop):
         raise Refusal("class", uid=sop if is_valid_uid(sop) else "This object")
-    ds.SOPClassUID = sop
+    if header.get("SOPClassUID") != sop:
+        header.say("SOPClassUID", sop)
 
 
-def verdict_of(ds: Dataset) -> Verdict:
+def meta_of(header: Header, keyword: str) -> str:
+    return str(getattr(header.ds.file_meta, keyword, "") or "")
+
+
+def verdict_of(header: Header) -> Verdict:
     try:
-        return classify(ds)
+        return classify(header)
     except PARSE_ERRORS as error:
         raise Refusal("header") from error
 
 
-def meta_warning(ds: Dataset) -> str:
-    declared = str(getattr(ds.file_meta, "MediaStorageSOPInstanceUID", "") or "")
-    return "The data set's UID is used." if declared and declared != str(ds.SOPInstanceUID) else ""
+def meta_warning(header: Header) -> str:
+    declared, said = (
+        meta_of(header, "MediaStorageSOPInstanceUID"),
+        str(header.get("SOPInstanceUID")),
+    )
+    return "The data set's UID is used." if declared and declared != said else ""
 
 
-def source_of(ds: Dataset) -> dict[str, str]:
+def source_of(ds: Readable) -> dict[str, str]:
     """What identifies patient and exam: it goes to the sealed tables only."""
     names = (
         *UID_KEYWORDS, "FrameOfReferenceUID", "PatientID", "PatientName", "PatientBirthDate", "StudyDate",
@@ -225,19 +235,19 @@ def source_of(ds: Dataset) -> dict[str, str]:
     return {name: text_of(ds, name)[:400] for name in names}
 
 
-def pixels_of(ds: Dataset, syntax: str, verdict: Verdict, spool: Spool) -> dict[str, Any]:
+def pixels_of(header: Header, syntax: str, verdict: Verdict, spool: Spool) -> dict[str, Any]:
     """Sizes, digests and extent of the frames and the file that has them; none for classes without pixels."""
-    has_pixels = "PixelData" in ds
+    has_pixels = "PixelData" in header
     if (
         not has_pixels
-        and str(ds.SOPClassUID) in IMAGE_CLASSES
+        and str(header.get("SOPClassUID")) in IMAGE_CLASSES
         and verdict.reason != "pixel_encoding"
     ):
         raise Refusal("no_image", keyword="PixelData")
     if not has_pixels:
         return {"frames": [], "stored": [], "pixel": {}, "values": {}, "is_in_file": False}
-    shape = shape_of(ds, syntax)
-    extremes = Extremes(ds, verdict.role)
+    ds, shape = header.ds, shape_of(header, syntax)
+    extremes = Extremes(header, verdict.role)
     place = spool.place_of(ds, syntax, shape)
     frames = native_extents(ds, syntax, shape, extremes, spool.folder if place is None else place)
     if len(frames) != shape.frames:
@@ -246,7 +256,7 @@ def pixels_of(ds: Dataset, syntax: str, verdict: Verdict, spool: Spool) -> dict[
         "frames": frames,
         "is_in_file": place is not None,
         "stored": write_stored(ds, syntax, shape, spool.folder),
-        "pixel": pixel_module(ds, shape),
+        "pixel": pixel_module(header, shape),
         "values": extremes.summary(),
     }
 
@@ -280,7 +290,7 @@ def write_stored(ds: Dataset, syntax: str, shape: Shape, spool: Path) -> list[li
     return extents
 
 
-def pixel_module(ds: Dataset, shape: Shape) -> dict[str, Any]:
+def pixel_module(ds: Readable, shape: Shape) -> dict[str, Any]:
     stored = int(ds.get("BitsStored", shape.bits) or shape.bits)
     return {
         "rows": shape.rows,
@@ -297,7 +307,7 @@ def pixel_module(ds: Dataset, shape: Shape) -> dict[str, Any]:
 class Extremes:
     """Largest and smallest value; of counts also what is positive, for its 99.9th percentile."""
 
-    def __init__(self, ds: Dataset, role: str) -> None:
+    def __init__(self, ds: Readable, role: str) -> None:
         self.is_count = role in ("SPECT", "WB")
         bits = int(ds.get("BitsAllocated", 16) or 16)
         kind = "i" if int(ds.get("PixelRepresentation", 0) or 0) else "u"
@@ -336,7 +346,7 @@ class Extremes:
         return found
 
 
-def with_geometry(found: dict[str, Any], ds: Dataset, verdict: Verdict) -> dict[str, Any]:
+def with_geometry(found: dict[str, Any], ds: Readable, verdict: Verdict) -> dict[str, Any]:
     """Role, state, and what this instance says of its place."""
     found["role"], found["label"] = verdict.role, verdict.label or verdict.role
     found["reason_code"], found["sentence"] = verdict.reason, verdict.sentence
@@ -362,12 +372,12 @@ def with_geometry(found: dict[str, Any], ds: Dataset, verdict: Verdict) -> dict[
     return found
 
 
-def unit_of(ds: Dataset) -> str:
+def unit_of(ds: Readable) -> str:
     """A unit of the standard; counts where nothing is said, NONE where it is no unit."""
     return (UNITS(ds, "Units") or ["NONE"])[0] if text_of(ds, "Units") else "CNTS"
 
 
-def with_nm_stack(found: dict[str, Any], ds: Dataset) -> dict[str, Any]:
+def with_nm_stack(found: dict[str, Any], ds: Readable) -> dict[str, Any]:
     stack = stack_of_nm(ds, len(found["frames"]))
     found["geometry"], found["order"] = stack.values, list(stack.order)
     if stack.problem:
@@ -375,7 +385,7 @@ def with_nm_stack(found: dict[str, Any], ds: Dataset) -> dict[str, Any]:
     return found
 
 
-def windows(ds: Dataset) -> list[list[float]]:
+def windows(ds: Readable) -> list[list[float]]:
     """Finite centre and width pairs of the header."""
     centres, widths = ds.get("WindowCenter"), ds.get("WindowWidth")
     if centres is None or widths is None:

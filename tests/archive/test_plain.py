@@ -8,10 +8,11 @@ import pytest
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataset import FileMetaDataset
+from pydicom.multival import MultiValue
 
 from portal.archive import deidentify
 from portal.archive.deidentify import one_number, text_of
-from portal.archive.plain import plain_number, plain_text, tag_of
+from portal.archive.plain import Header, Readable, plain_number, plain_text, tag_of
 from tests.archive.test_import import SHARED, needs_shared
 
 SYNTAXES = {
@@ -25,7 +26,9 @@ VALUES = {
     "StudyDate": ["20240101", "2024.01.01", "20240101-20240102"], "PatientID": ["1\\2", " 1 ", "1\0"],
     "SOPInstanceUID": ["1.2.3", "1.2.3\0", "1.2.3 ", "1.2\\3.4"], "PatientAge": ["065Y", "65"],
     "SliceThickness": ["2.5", " 2.5 ", "2.5\\3", "", "+2", "1e3", "x", "1.", "2.5\0"],
-    "SeriesNumber": ["3", " 3 ", "3.0", "+3", "", "x", "99999999999"],
+    "SeriesNumber": ["3", " 3 ", "3.0", "+3", "", "x", "99999999999", "007", "1_0", "1\\2"],
+    "ImageType": ["ORIGINAL\\PRIMARY\\AXIAL", "A\\ B ", "A\\\\C", "A\\"],
+    "PixelSpacing": ["0.8\\0.80", "+.5\\1e1", "1\\", "1_0\\2", "nan\\1"], "WindowCenter": ["40", "40\\400 "],
 }  # fmt: skip
 
 
@@ -42,7 +45,7 @@ def as_pydicom(monkeypatch):
     return ask
 
 
-def answers(ds: Dataset, keyword: str) -> tuple[object, object]:
+def answers(ds: Readable, keyword: str) -> tuple[object, object]:
     """Text and number, or that this element refuses it, which takes it out of the data set."""
     found: list[object] = []
     for question in (text_of, one_number):
@@ -51,6 +54,16 @@ def answers(ds: Dataset, keyword: str) -> tuple[object, object]:
         except Exception as error:  # noqa: BLE001  what pydicom raises is what is compared
             found.append(type(error).__name__)
     return found[0], found[1]
+
+
+def got(ds: Readable, keyword: str) -> object:
+    """The value with a list for several, or that this element refuses it."""
+    try:
+        value = ds.get(keyword)
+    except Exception as error:  # noqa: BLE001  what pydicom raises is what is compared
+        return type(error).__name__
+    value = list(value) if isinstance(value, MultiValue) else value
+    return "not a number" if "nan" in repr(value) else value
 
 
 def written(keyword: str, value: str, syntax: str) -> bytes:
@@ -86,6 +99,20 @@ def test_odd_values_are_what_pydicom_says(as_pydicom, keyword, value, syntax):
     data = written(keyword, value, syntax)
     assert answers(read_again(data), keyword) == as_pydicom(read_again(data), keyword)
     assert answers(read_again(data), "Rows") == ("513", 513)
+    header = Header(read_again(data))
+    assert answers(header, keyword) == as_pydicom(read_again(data), keyword)
+    assert got(header, keyword) == got(read_again(data), keyword) == got(header, keyword)
+    assert (header.get("Rows"), "Rows" in header, "Columns" in header) == (513, True, False)
+    assert header.get("Columns", 7) == 7
+
+
+def test_a_header_says_what_it_was_told():
+    header = Header(read_again(written("SOPClassUID", "1.2.3", "little")))
+    assert header.get("SOPClassUID") == "1.2.3"
+    header.say("SOPClassUID", "1.2.4")
+    header.say("SOPInstanceUID", "1.2.5")
+    assert [header.get("SOPClassUID"), text_of(header, "SOPInstanceUID")] == ["1.2.4", "1.2.5"]
+    assert header.ds.SOPClassUID == "1.2.4"
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -94,7 +121,10 @@ def test_every_element_of_every_sample_is_what_pydicom_says(as_pydicom):
     n_plain = 0
     for path in sorted(p for p in SHARED.rglob("*") if p.is_file()):
         try:
-            mine, theirs, raw = (pydicom.dcmread(path, stop_before_pixels=True) for _ in range(3))
+            mine, theirs, raw, ours = (
+                pydicom.dcmread(path, stop_before_pixels=True) for _ in range(4)
+            )
+            header = Header(ours)
             named = map(keyword_for_tag, mine.keys())
             keywords = [k for k in named if k and tag_for_keyword(k)]
         except Exception:  # noqa: BLE001, S112  a sample that is no DICOM file, or damaged
@@ -103,5 +133,8 @@ def test_every_element_of_every_sample_is_what_pydicom_says(as_pydicom):
             n_plain += (
                 plain_text(raw, keyword) is not None or plain_number(raw, keyword) is not None
             )
-            assert answers(mine, keyword) == as_pydicom(theirs, keyword), (path.name, keyword)
+            known = as_pydicom(theirs, keyword)
+            assert answers(mine, keyword) == known, (path.name, keyword)
+            assert answers(header, keyword) == known, (path.name, keyword)
+            assert got(header, keyword) == got(theirs, keyword), (path.name, keyword)
     assert n_plain > 1000
