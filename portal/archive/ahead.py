@@ -34,7 +34,7 @@ class Read:
 class Ahead:
     """The first batch of an import, read while the rest of it still comes; the folder is the files' own."""
 
-    begin: Callable[[Path], None] = lambda path: None
+    begin: Callable[[Entry], None] = lambda entry: None
     jobs: dict[Path, Future[Read]] = field(default_factory=dict)
 
     def outcome(self, entry: Entry) -> Future[Read] | None:
@@ -48,10 +48,10 @@ def reading_ahead(workers: int) -> Iterator[Ahead]:
     children, found = pool(workers), Ahead()
     room = BATCH if packs.has_room() else 0
 
-    def begin(path: Path) -> None:
+    def begin(entry: Entry) -> None:
         if len(found.jobs) < room:
-            entry = Entry(path, path.name, path.stat().st_size)
-            found.jobs[path] = children.threads.submit(read_one, children, entry, path)
+            job = children.threads.submit(read_one, children, entry, entry.path)
+            found.jobs[entry.path] = job
 
     found.begin = begin
     try:

@@ -1,12 +1,15 @@
 """Questions that are asked again and again: the ORM writes their SQL once, later only the values change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
 
 from portal.fence.reading import rows_of
+
+# names in one question
+MANY = 500
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,23 @@ def written(rows: QuerySet[Any, Any]) -> Asked:
     """The SQL of a query over places: numbers below zero, and text in angle brackets."""
     sql, values = rows.query.sql_with_params()
     return Asked(sql, tuple(values))
+
+
+def of_each(
+    names: Sequence[str], ask: Callable[[int], Asked], given: Mapping[Any, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """The rows of many names, asked in portions that a database can take; `ask` makes the question for so many."""
+    found: list[tuple[Any, ...]] = []
+    for first in range(0, len(names), MANY):
+        some = names[first : first + MANY]
+        places = {place("name", k): one for k, one in enumerate(some)}
+        found += ask(len(some)).rows({**(given or {}), **places})
+    return found
+
+
+def some_names(n: int) -> list[str]:
+    """Places for so many names of a portion."""
+    return [place("name", k) for k in range(n)]
 
 
 # SQL that the ORM wrote is put together here; no value is ever part of it

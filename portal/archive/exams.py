@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from portal.archive import packs, uids
+from portal.archive import packs, rows, uids
 from portal.archive.asked import Asked, place, written
 from portal.archive.classify import NM
 from portal.archive.context import Context
@@ -72,7 +72,7 @@ def found_exam(context: Context, answer: dict[str, Any], recent: Recent) -> Exam
 def new_exam(context: Context, answer: dict[str, Any], *, person: str, has_conflict: bool) -> Exam:
     source, facts, key = answer["source"], answer["facts"], context.key
     code = uids.subject_code(key, source["PatientID"])
-    exam = Exam.objects.create(
+    exam = Exam(
         uid=free_uid(Exam, key, source["StudyInstanceUID"]),
         mapped_uid=uids.archive_uid(key, source["StudyInstanceUID"]),
         has_conflict=has_conflict,
@@ -88,6 +88,7 @@ def new_exam(context: Context, answer: dict[str, Any], *, person: str, has_confl
         has_source="header" in answer,
         created_at=timezone.now(),
     )
+    rows.insert_one(exam)
     if exam.has_source:
         seal_exam(exam, answer)
     return exam
@@ -153,7 +154,7 @@ def first_orientation(series: Series) -> tuple[float, ...]:
 def new_series(context: Context, answer: dict[str, Any], exam: Exam, name: str) -> Series:
     reference, reason = answer["source"]["FrameOfReferenceUID"], answer["reason_code"]
     geometry = answer.get("geometry") or {}
-    return Series.objects.create(
+    series = Series(
         exam=exam,
         uid=free_uid(Series, context.key, name),
         mapped_uid=uids.archive_uid(context.key, name),
@@ -176,3 +177,5 @@ def new_series(context: Context, answer: dict[str, Any], exam: Exam, name: str) 
         acquisition=answer["acquisition"],
         created_at=timezone.now(),
     )
+    rows.insert_one(series)
+    return series

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError
 
-from portal.archive import packs
+from portal.archive import packs, rows
 from portal.archive.models import Exam, Identity, Instance, Series, SourceSeries, SourceUid
 from portal.archive.packs import Spooled
 from portal.errors import Unavailable
@@ -183,7 +183,7 @@ def whole(said: Json, tag: str) -> int | None:
 def seal_exam(exam: Exam, answer: dict[str, Any]) -> None:
     """The link to the person, and what the source view searches by, in a table that the fence keeps from readers."""
     said = said_by(answer)
-    Identity.objects.create(
+    row = Identity(
         exam=exam,
         study_key=exam.study_key,
         importer=exam.importer,
@@ -199,6 +199,7 @@ def seal_exam(exam: Exam, answer: dict[str, Any]) -> None:
         referring_physician=text(said, "00080090", 400),
         row=in_common(said, OF_EXAM, PEOPLE),
     )
+    rows.insert([row])
 
 
 def sealed_series(series: Series, answer: dict[str, Any]) -> SourceSeries:
@@ -227,14 +228,19 @@ class Sealing:
     folders: set[str] = field(default_factory=set)
     has_failed: bool = False
 
-    def add(self, instance: Instance, series: Series, answer: dict[str, Any]) -> None:
-        """Let the header of an image wait; of an exam outside the source view its UID alone."""
+    def add(
+        self, instance: Instance, series: Series, answer: dict[str, Any], *, is_made: bool
+    ) -> None:
+        """Let the header of an image wait; of an exam outside the source view its UID alone.
+
+        `is_made` where the series is of this batch: nothing is sealed of it yet.
+        """
         row = SourceUid(instance_id=instance.uid, source_uid=answer["source"]["SOPInstanceUID"])
         if not series.exam.has_source:
             self.bare.append(row)
             return
         if series.pk not in self.series:
-            known = SourceSeries.objects.filter(pk=series.pk).first()
+            known = None if is_made else SourceSeries.objects.filter(pk=series.pk).first()
             self.series[series.pk] = known or sealed_series(series, answer)
             if known is None:
                 self.fresh.add(series.pk)
@@ -250,13 +256,11 @@ class Sealing:
             self.packed(
                 one, [(row, header) for row, header in self.waiting if row.series_id == key]
             )
-        SourceSeries.objects.bulk_create([self.series[key] for key in sorted(self.fresh)])
+        rows.insert([self.series[key] for key in sorted(self.fresh)])
         grown = {row.series_id for row, _ in self.waiting if row.series_id is not None}
         for number in grown - self.fresh:
-            one = self.series[number]
-            sizes = {"size": one.size, "n_images": one.n_images}
-            SourceSeries.objects.filter(pk=number).update(**sizes)
-        SourceUid.objects.bulk_create([*self.bare, *(row for row, _ in self.waiting)])
+            rows.update(self.series[number], "size", "n_images")
+        rows.insert([*self.bare, *(row for row, _ in self.waiting)])
         for done in (self.fresh, self.waiting, self.bare):
             done.clear()
 

@@ -139,10 +139,10 @@ def indexed(
         return known
     exam = exam_of(context, answer, recent)
     series = series_of(context, answer, exam, recent)
-    one = instance_of(context, answer, series, frames, stored, rank=recent.next_rank(series))
+    one = instance_of(context, answer, series, frames, stored, recent)
     recent.add(one)
     if "header" in answer:
-        recent.sealing.add(one, series, answer)
+        recent.sealing.add(one, series, answer, is_made=recent.is_made(series))
     elif exam.has_source:
         leave_source_view(exam)
     recent.stored(*names_of(context, answer))
@@ -165,18 +165,17 @@ def instance_of(
     series: Series,
     frames: Sequence[Spooled],
     stored: Sequence[Spooled],
-    *,
-    rank: int,
+    recent: Recent,
 ) -> Instance:
-    """Append the frames to the series' packs; the row, not yet written."""
+    """Begin to append the frames to the series' packs; the row, not yet written."""
     syntax, source_uid = answer["transfer_syntax_uid"], answer["source"]["SOPInstanceUID"]
-    native = pack(packs.NATIVE, canonical(answer, frames), LITTLE_ENDIAN, series)
-    kept = pack(packs.STORED, canonical(answer, stored), syntax, series) if stored else []
+    native = pack(packs.NATIVE, canonical(answer, frames), LITTLE_ENDIAN, series, recent)
+    kept = pack(packs.STORED, canonical(answer, stored), syntax, series, recent) if stored else []
     return Instance(
         series=series,
         uid=uids.archive_uid(context.key, source_uid),
         sop_class_uid=answer["sop_class_uid"],
-        rank=rank,
+        rank=recent.next_rank(series),
         n_frames=len(frames),
         is_reversed=bool(answer.get("order")) and answer["order"] != sorted(answer["order"]),
         slope=answer["slope"],
@@ -212,14 +211,15 @@ def header_of(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
     return {**found, "held": [answer["reason_code"], answer["sentence"]]}
 
 
-def pack(name: str, frames: Sequence[Spooled], syntax: str, series: Series) -> list[list[int]]:
+def pack(
+    name: str, frames: Sequence[Spooled], syntax: str, series: Series, recent: Recent
+) -> list[list[int]]:
     """Append behind what is committed, or was written before in this transaction, and note the new end."""
     column = "native_size" if name == packs.NATIVE else "stored_size"
     after = getattr(series, column)
-    if after:
+    if after and not recent.is_made(series):
         packs.opened(series.folder, name)  # brought back first where only a remote store has it
-    folder = packs.made_folder(series.folder)
-    extents = packs.append(folder, name, frames, syntax, after=after)
+    extents = recent.appending.begin(series.folder, name, frames, syntax, after=after)
     if extents:
         setattr(series, column, packs.end_of(extents[-1]))
     return [[e.offset, e.length] for e in extents]

@@ -15,12 +15,13 @@ from django.db.models import Max
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.archive import packs
+from portal.archive import packs, rows
 from portal.archive.ahead import BATCH, Ahead, Read, read_all, spool_folder
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
 from portal.archive.index import Outcome, indexed, refuse_other_kind, refused, store
 from portal.archive.models import Import, ImportFile, Instance, Series
+from portal.archive.packs import Appending
 from portal.archive.pool import text
 from portal.archive.recent import Recent, begin
 from portal.archive.refusals import Refusal
@@ -40,11 +41,12 @@ SKIPPED = {"not_dicom", "dicomdir"}
 class Work:
     """What is to be imported, under which names, by how many children."""
 
-    paths: list[Path]
+    paths: list[Path | Entry]
     names: Mapping[Path, str]
     workers: int
     on_progress: Callable[[int, int], None] | None
     heard: list[dict[str, Any]] | None = None
+    files: list[ImportFile] | None = None
     exam_uid: str = ""
     ahead: Ahead = field(default_factory=Ahead)
     batch: int = 0
@@ -61,12 +63,14 @@ class Run:
     work: Work
     done: int = 0
     sealing: Sealing = field(default_factory=Sealing)
+    appending: Appending = field(default_factory=Appending)
+    noted: list[ImportFile] = field(default_factory=list)
     is_last: bool = False
     is_ended: bool = False
 
 
 def import_paths(
-    paths: Iterable[Path],
+    paths: Iterable[Path | Entry],
     *,
     door: str,
     actor: User | None,
@@ -78,20 +82,21 @@ def import_paths(
     warning: str = "",
     on_progress: Callable[[int, int], None] | None = None,
     heard: list[dict[str, Any]] | None = None,
+    files: list[ImportFile] | None = None,
     exam_uid: str = "",
     ahead: Ahead | None = None,
 ) -> Import:
     """Import files, folders and zips into the unfiled shelf or a study; idempotent, every file answered for.
 
     `archive_seed` is for synthetic studies only: their UIDs and digests then repeat from run to run.
-    `heard` is given what the children answered, file by file; images of another exam than `exam_uid` are refused.
+    `heard` is given what the children answered, `files` the rows of the report, file by file; images of another exam than `exam_uid` are refused.
     `ahead` knows files that are being read already.
     """
     context = Context(
         archive_key(archive_seed), study_key, actor, expects_synthetic, archive_seed is not None
     )
     work = Work(
-        list(paths), names or {}, workers or settings.WORKERS, on_progress, heard, exam_uid, ahead or Ahead()
+        list(paths), names or {}, workers or settings.WORKERS, on_progress, heard, files, exam_uid, ahead or Ahead()
     )  # fmt: skip
     return on_own_connection(lambda: imported(context, work, door=door, warning=warning))
 
@@ -143,7 +148,7 @@ def is_unwritten(row: Import) -> bool:
 
 def add(row: Import, context: Context, work: Work, *, is_whole: bool = False) -> bool:
     """Take files into an import that has begun; True where the last batch of a whole one has ended it as well."""
-    is_folder = work.is_folder or any(p.is_dir() or p.suffix == ".zip" for p in work.paths)
+    is_folder = work.is_folder or any(map(holds_files, work.paths))
     run = Run(row, context, is_folder, work)
     with spool_folder("unpack-") as spool:
         todo = list(entries(work.paths, work.names, spool))
@@ -155,6 +160,10 @@ def add(row: Import, context: Context, work: Work, *, is_whole: bool = False) ->
             if work.on_progress:
                 work.on_progress(run.done, len(todo))
     return run.is_ended
+
+
+def holds_files(path: Path | Entry) -> bool:
+    return isinstance(path, Path) and (path.is_dir() or path.suffix == ".zip")
 
 
 def ended(row: Import) -> Import:
@@ -198,6 +207,8 @@ def take(run: Run, batch: list[Entry], workers: int) -> None:
             note_full(run, batch)
     if run.work.heard is not None:
         run.work.heard.extend(heard)
+    if run.work.files is not None:
+        run.work.files.extend(run.noted)
     run.done += len(batch)
 
 
@@ -216,7 +227,7 @@ def write_batch(run: Run, reads: list[Read]) -> None:
 
 
 def write_in_one(run: Run, reads: list[Read]) -> None:
-    with packs.writing(), transaction.atomic(durable=True):
+    with packs.writing() as run.appending, transaction.atomic(durable=True):
         answered = answered_places(run.row, run.work.batch)
         places = enumerate(reads, start=run.done + 1)
         todo = {place: one for place, one in places if place not in answered}
@@ -235,7 +246,7 @@ def report(run: Run, told: Mapping[int, tuple[Entry, Outcome]]) -> None:
     row, is_whole = run.row, is_unwritten(run.row)
     row.ended_at = timezone.now() if run.is_last else None
     if is_whole:
-        row.save(force_insert=True)
+        rows.insert_one(row)
     elif run.is_last:
         row.save(update_fields=["ended_at"])
     note(run, told, 1 if is_whole else next_row(row))
@@ -249,7 +260,7 @@ def written_together(
 ) -> dict[int, Outcome] | None:
     """All files of a batch with their rows in one go; None, and nothing written, where any of them is in the way."""
     seen: Touched = {}
-    recent = begin(run.context, [one.answer for one in todo.values()], run.sealing)
+    recent = begin(run.context, [one.answer for one in todo.values()], run.sealing, run.appending)
     try:
         for one in todo.values():
             if one.answer["ok"]:
@@ -267,6 +278,7 @@ def written_together(
 
 def drop_new(recent: Recent) -> None:
     """Give up the folders of series that were never written."""
+    recent.appending.give_up()
     for series in recent.series.values():
         if not Series.objects.filter(folder=series.folder).exists():
             packs.drop(series.folder)
@@ -274,7 +286,7 @@ def drop_new(recent: Recent) -> None:
 
 def written_singly(run: Run, todo: Mapping[int, Read], touched: Touched) -> dict[int, Outcome]:
     """File by file, each in a savepoint of its own: what cannot be stored is one refusal."""
-    recent = begin(run.context, [one.answer for one in todo.values()], run.sealing)
+    recent = begin(run.context, [one.answer for one in todo.values()], run.sealing, run.appending)
     found = {place: write_one(run, one, touched, recent) for place, one in todo.items()}
     if run.sealing.has_failed:
         run.sealing.give_up()
@@ -303,14 +315,15 @@ def note_full(run: Run, batch: list[Entry]) -> None:
 
 def note(run: Run, outcomes: Mapping[int, tuple[Entry, Outcome]], first: int) -> None:
     """One row of the report per file, by its place in the batch, numbered from `first` on."""
-    ImportFile.objects.bulk_create(
+    run.noted = [
         ImportFile(
             source=run.row, row=row, batch=run.work.batch, position=place,
             name=text(entry.name)[:300], size=entry.size, outcome=outcome.outcome,
             reason_code=outcome.reason_code, sentence=outcome.sentence,
         )
         for row, (place, (entry, outcome)) in enumerate(outcomes.items(), start=first)
-    )  # fmt: skip
+    ]  # fmt: skip
+    rows.insert(run.noted)
 
 
 def next_row(source: Import) -> int:

@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -110,16 +110,14 @@ def made_folder(name: str) -> Path:
     return folder
 
 
-@contextmanager
-def writing() -> Iterator[None]:
-    """The archive's one writer: taken before the transaction begins, given back after it has ended.
-
-    Until its commit a writer's extents are invisible to others, who would cut off its frames.
-    """
-    settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.ARCHIVE_DIR / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def laid(frames: Sequence[Spooled], syntax: str, *, after: int) -> list[Extent]:
+    """Where frames lie once they are appended behind `after`, each with its head and tail."""
+    extents, at = [], after
+    for frame in frames:
+        at += len(head(syntax))
+        extents.append(Extent(at, frame.length))
+        at += frame.length + len(tail())
+    return extents
 
 
 def append(
@@ -129,19 +127,69 @@ def append(
 
     The bytes are on disk only after `sync`, and one frame at most is in memory.
     """
-    extents, at = [], after
     out = os.open(folder / pack, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.ftruncate(out, after)
         os.lseek(out, after, os.SEEK_SET)
         for frame in frames:
-            at += write(out, head(syntax))
-            extents.append(Extent(at, frame.length))
+            write(out, head(syntax))
             copy(frame, out)
-            at += frame.length + write(out, tail())
+            write(out, tail())
     finally:
         os.close(out)
-    return extents
+    return laid(frames, syntax, after=after)
+
+
+class Appending:
+    """Frames on their way into the packs, in the order in which they came, beside other work of the writer."""
+
+    def __init__(self) -> None:
+        self.thread: ThreadPoolExecutor | None = None
+        self.jobs: list[Future[list[Extent]]] = []
+
+    def begin(
+        self, folder: str, pack: str, frames: Sequence[Spooled], syntax: str, *, after: int
+    ) -> list[Extent]:
+        """Where the frames will lie; whether they do is known after `wait`."""
+        self.thread = self.thread or ThreadPoolExecutor(max_workers=1)
+        path = made_folder(folder)
+        self.jobs.append(self.thread.submit(append, path, pack, frames, syntax, after=after))
+        return laid(frames, syntax, after=after)
+
+    def wait(self) -> None:
+        """Until all are written. Raises what went wrong with the first that is not."""
+        jobs, self.jobs = self.jobs, []
+        for job in jobs:
+            job.result()
+
+    def give_up(self) -> None:
+        """Until nothing is written any more; what has failed is of no interest."""
+        jobs, self.jobs = self.jobs, []
+        for job in jobs:
+            job.cancel()
+        wait(jobs)
+
+    def end(self) -> None:
+        self.give_up()
+        if self.thread is not None:
+            self.thread.shutdown()
+
+
+@contextmanager
+def writing() -> Iterator[Appending]:
+    """The archive's one writer: taken before the transaction begins, given back after it has ended.
+
+    Until its commit a writer's extents are invisible to others, who would cut off its frames; nor does any of its
+    frames come after it has gone.
+    """
+    settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.ARCHIVE_DIR / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        appending = Appending()
+        try:
+            yield appending
+        finally:
+            appending.end()
 
 
 def write(out: int, data: bytes) -> int:

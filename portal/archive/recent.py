@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from portal.archive import uids
-from portal.archive.asked import Asked, place, written
+from portal.archive import rows, uids
+from portal.archive.asked import MANY, Asked, of_each, some_names, written
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
 from portal.archive.models import Exam, Instance, Series
+from portal.archive.packs import Appending
 
-MANY = 500
 Place = tuple[object, ...]
 
 
@@ -33,6 +33,7 @@ class Recent:
     images: dict[int, list[Instance]] = field(default_factory=dict)
     waiting: list[Instance] = field(default_factory=list)
     sealing: Sealing = field(default_factory=Sealing)
+    appending: Appending = field(default_factory=Appending)
     grown: dict[int, Series] = field(default_factory=dict)
 
     def is_new(self, *names: str) -> bool:
@@ -81,13 +82,17 @@ class Recent:
 
     def write(self) -> None:
         """Write what waits, and how far the packs of its series reach."""
-        Instance.objects.bulk_create(self.waiting)
+        rows.insert(self.waiting)
         self.sealing.write()
         for one in self.grown.values():
-            sizes = {"native_size": one.native_size, "stored_size": one.stored_size}
-            Series.objects.filter(pk=one.pk).update(**sizes)
+            rows.update(one, "native_size", "stored_size")
         for done in (self.waiting, self.grown):
             done.clear()
+        self.appending.wait()
+
+    def is_made(self, series: Series) -> bool:
+        """Made in this batch: nothing of it lies anywhere else."""
+        return series.pk in self.images
 
     def forget(self) -> None:
         for images in self.images.values():
@@ -104,6 +109,7 @@ class Recent:
         )
         for one in kept:
             one.clear()
+        self.appending.give_up()
         self.sealing.forget()
 
 
@@ -116,26 +122,21 @@ def names_of(context: Context, answer: dict[str, Any]) -> tuple[str, str]:
 
 
 def begin(
-    context: Context, answers: Iterable[dict[str, Any]], sealing: Sealing | None = None
+    context: Context, answers: Iterable[dict[str, Any]], sealing: Sealing, appending: Appending
 ) -> Recent:
     """Ask once which files and UIDs of a batch are here already."""
     pairs = [names_of(context, one) for one in answers if one["ok"]]
     fresh = unheld("file_digest", {d for d, _ in pairs}) | unheld("uid", {u for _, u in pairs})
-    return Recent(fresh, sealing=sealing or Sealing())
+    return Recent(fresh, sealing=sealing, appending=appending)
 
 
 def unheld(column: str, names: set[str]) -> set[str]:
-    asked, held = sorted(names), set()
-    for first in range(0, len(asked), MANY):
-        some = {place("name", k): one for k, one in enumerate(asked[first : first + MANY])}
-        held |= {row[0] for row in among(column, len(some)).rows(some)}
-    return names - held
+    held = of_each(sorted(names), lambda n: among(column, n))
+    return names - {row[0] for row in held}
 
 
 @lru_cache(maxsize=2 * MANY)
 def among(column: str, n: int) -> Asked:
     """Which of so many names stand in a column."""
-    names = [place("name", k) for k in range(n)]
-    return written(
-        Instance.objects.filter(**{f"{column}__in": names}).order_by().values_list(column)
-    )
+    rows_ = Instance.objects.filter(**{f"{column}__in": some_names(n)})
+    return written(rows_.order_by().values_list(column))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from portal.archive import rows
 from portal.archive.asked import Asked, place, written
 from portal.archive.classify import HELD, NM
 from portal.archive.geometry import Frame, Stack, stack_of_slices
@@ -46,7 +47,7 @@ def settle(series: Series, known: list[Instance] | None = None) -> None:
 
     `known` are all its images in the order of their rows, where the caller has just written them.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         others = turned(series)
         settle_one(series, others, known)
         for other in others:
@@ -67,20 +68,20 @@ def turned(series: Series) -> list[Series]:
 
 @lru_cache(maxsize=1)
 def others_of_sender() -> Asked:
-    rows = Series.objects.filter(sender_uid=place("sender")).exclude(pk=SERIES)
-    return written(rows.order_by().values_list("pk"))
+    others = Series.objects.filter(sender_uid=place("sender")).exclude(pk=SERIES)
+    return written(others.order_by().values_list("pk"))
 
 
 def settle_one(series: Series, others: list[Series], known: list[Instance] | None = None) -> None:
     """Sort the instances of a series along its normal and decide whether it is a volume."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         instances = known or list(Instance.objects.filter(series=series).order_by("pk"))
         stack = order_slices(series, instances) if is_stack(series, instances) else None
         if stack is None:
             series.n_frames = sum(i.n_frames for i in instances)
         series.digest = digest(sorted(i.content_digest for i in instances))
         decide(series, list(doubts(series, instances, stack, others)))
-        series.save(update_fields=SETTLED)
+        rows.update(series, *SETTLED)
 
 
 def is_stack(series: Series, instances: list[Instance]) -> bool:
@@ -101,11 +102,20 @@ def order_slices(series: Series, instances: list[Instance]) -> Stack:
         if instances[source].rank != rank:
             instances[source].rank = rank
             moved.append(instances[source])
-    Instance.objects.bulk_update(moved, ["rank"])
+    Instance.objects.bulk_update(with_keys(series, moved), ["rank"])
     series.n_frames = len(instances)
     series.geometry = stack.values
     series.values = extremes(instances)
     return stack
+
+
+def with_keys(series: Series, instances: list[Instance]) -> list[Instance]:
+    """Images that were written in this batch do not know their keys yet."""
+    if any(one.pk is None for one in instances):
+        keys = dict(Instance.objects.filter(series=series).values_list("uid", "pk"))
+        for one in instances:
+            one.pk = keys[one.uid]
+    return instances
 
 
 def doubts(
@@ -176,10 +186,10 @@ def basis_of(series: Series, code: str) -> str:
 
 def extremes(instances: list[Instance]) -> dict[str, Any]:
     """Largest, smallest and 99.9th percentile over the slices (the largest of the slices' percentiles)."""
-    rows = [i.header.get("values") or {} for i in instances]
+    found = [i.header.get("values") or {} for i in instances]
 
     def over(key: str, pick: Any) -> float | None:
-        known = [r[key] for r in rows if r.get(key) is not None]
+        known = [one[key] for one in found if one.get(key) is not None]
         return float(pick(known)) if known else None
 
     return {

@@ -37,11 +37,13 @@ class Entry:
 
 
 def entries(
-    paths: Iterable[Path], names: Mapping[Path, str], spool: Callable[[], Path]
+    paths: Iterable[Path | Entry], names: Mapping[Path, str], spool: Callable[[], Path]
 ) -> Iterator[Entry]:
-    """The files meant by these paths; `spool` makes the folder into which zips are unpacked."""
+    """The files meant by these paths, and those that are known as files; `spool` makes the folder into which zips are unpacked."""
     for path in paths:
-        if path.is_dir():
+        if isinstance(path, Entry):
+            yield path
+        elif path.is_dir():
             yield from walk(path)
         elif is_zip(path):
             yield from unzip(path, names.get(path, path.name), spool())
@@ -59,7 +61,11 @@ def walk(folder: Path) -> Iterator[Entry]:
 
 def is_zip(path: Path) -> bool:
     with path.open("rb") as start:
-        return start.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+        return begins_zip(start.read(4))
+
+
+def begins_zip(start: bytes) -> bool:
+    return start[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def is_unsafe(info: zipfile.ZipInfo) -> bool:

@@ -30,6 +30,7 @@ from portal.archive.pool import clean, understood
 from portal.archive.reading import is_plain, is_readable, read
 from portal.archive.recent import Recent
 from portal.archive.settle import settle
+from portal.archive.unpack import Entry
 from portal.archive.verify import damaged
 from portal.audit.chain import exact
 from tests.archive.builders import fingerprint, report, slices, take
@@ -164,17 +165,21 @@ def test_more_parts_than_a_batch_are_answered_in_their_order(tmp_path, monkeypat
     assert damaged().uids == ()
 
 
+def entry_of(path: Path) -> Entry:
+    return Entry(path, path.name, path.stat().st_size)
+
+
 def test_nothing_is_read_ahead_onto_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(packs, "has_room", lambda: False)
     with reading_ahead(2) as found:
-        found.begin(slices(tmp_path, n=1)[0])
+        found.begin(entry_of(slices(tmp_path, n=1)[0]))
     assert found.jobs == {}
 
 
 def test_at_the_end_of_the_block_nobody_reads_any_more(tmp_path):
     with reading_ahead(1) as found:
         for path in slices(tmp_path, n=6):
-            found.begin(path)
+            found.begin(entry_of(path))
     assert not wait(found.jobs.values(), timeout=0).not_done
 
 

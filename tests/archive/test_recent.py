@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from portal.archive import recent
+from portal.archive.identities import Sealing
 from portal.archive.models import Instance, Series
+from portal.archive.packs import Appending
 from portal.archive.recent import MANY, Recent, unheld
 from tests.cohort import make_exam, make_series, make_study
 
@@ -105,4 +107,4 @@ def test_after_a_failure_everything_is_asked_anew(series):
 
 def test_a_refused_file_is_not_asked_for(series, django_assert_num_queries):
     with django_assert_num_queries(0):
-        assert recent.begin(None, [{"ok": False}]).fresh == set()  # type: ignore[arg-type]
+        assert recent.begin(None, [{"ok": False}], Sealing(), Appending()).fresh == set()  # type: ignore[arg-type]

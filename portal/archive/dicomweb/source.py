@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
 from portal.archive import identities
-from portal.archive.asked import Asked, counted, place, written
+from portal.archive.asked import MANY, Asked, counted, of_each, place, some_names, written
 from portal.archive.dicomweb import baked, source_search, wado
 from portal.archive.dicomweb.baked import Text
 from portal.archive.dicomweb.header import Image, Key, archive_names
@@ -194,13 +194,23 @@ def key_of(row: SourceUid) -> Key:
 
 def addresses(uids: Sequence[str], root: str) -> dict[str, str]:
     """Archive UID -> where the source view has the image; without those that it does not show."""
-    rows = SourceUid.objects.filter(
-        instance_id__in=uids, series__identity__exam__has_source=True
-    ).select_related("series__identity").defer("series__row", "series__identity__row")  # fmt: skip
     return {
-        str(row.instance_id): "{}/studies/{}/series/{}/instances/{}".format(root, *key_of(row))
-        for row in rows
+        str(uid): f"{root}/studies/{study}/series/{series}/instances/{image}"
+        for uid, study, series, image in of_each(uids, in_source_view)
     }
+
+
+@lru_cache(maxsize=MANY)
+def in_source_view(n: int) -> Asked:
+    """The sender's UIDs of so many images."""
+    found = SourceUid.objects.filter(
+        instance_id__in=some_names(n), series__identity__exam__has_source=True
+    )
+    return written(
+        found.order_by().values_list(
+            "instance_id", "series__identity__source_uid", "series__source_uid", "source_uid"
+        )
+    )
 
 
 @dataclass(frozen=True)

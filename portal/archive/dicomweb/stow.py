@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,24 @@ from gunicorn.http.errors import ParseException
 
 from portal.accounts.models import User
 from portal.archive.ahead import reading_ahead
+from portal.archive.asked import MANY, Asked, of_each, place, some_names, written
 from portal.archive.dicomweb import source
 from portal.archive.dicomweb.header import Elements, put
-from portal.archive.dicomweb.multipart import BROKEN, CHUNK, Part, parameters, parts
+from portal.archive.dicomweb.multipart import BROKEN, CHUNK, START, Part, parameters, parts
 from portal.archive.dicomweb.wado import JSON
 from portal.archive.frames import BadRequest
 from portal.archive.ingest import import_paths, is_short_of_room
 from portal.archive.models import Import, ImportFile, Instance
 from portal.archive.refusals import DAMAGED, SENTENCES
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
-from portal.archive.unpack import is_zip
+from portal.archive.unpack import Entry, begins_zip
 from portal.errors import StudyError, stalled
 
 DICOM = "application/dicom"
 HELD, WARNED, DISCARDED = 0xB0F0, 0xB007, 0xB006
 SAID = 5
+# stands for a user in a written question
+ACTOR = -1
 
 
 class Unsupported(StudyError):
@@ -72,20 +76,21 @@ def store(request: HttpRequest, door: Door) -> HttpResponse:
         found, good = [], []
         for part in spooled(request, Path(folder)):
             found.append(part)
-            if part.media in (DICOM, "") and not is_zip(part.path):
-                good.append(part)
-                ahead.begin(part.path)
+            if part.media in (DICOM, "") and not begins_zip(part.start):
+                good.append(Entry(part.path, part.path.name, part.size))
+                ahead.begin(good[-1])
         if not found:
             raise BadRequest("The request holds no image.")
         if not good and all(p.media not in (DICOM, "") for p in found):
             raise Unsupported("Images are stored as application/dicom.")
         heard: list[dict[str, Any]] = []
+        files: list[ImportFile] = []
         row = import_paths(
-            [p.path for p in good], door=Import.Door.STOW, actor=door.actor, study_key=door.study_key,
-            expects_synthetic=door.expects_synthetic, warning=door.warning, heard=heard,
+            good, door=Import.Door.STOW, actor=door.actor, study_key=door.study_key,
+            expects_synthetic=door.expects_synthetic, warning=door.warning, heard=heard, files=files,
             exam_uid=door.exam_uid, ahead=ahead,
         )  # fmt: skip
-    results = [result(a, f) for a, f in zip(heard, row.files.order_by("row"), strict=True)]
+    results = [result(a, f) for a, f in zip(heard, files, strict=True)]
     wrong = Result("", "", ImportFile.Outcome.REFUSED, DAMAGED, SENTENCES["not_dicom"][1])
     return answer(request, door, row, results + [wrong] * (len(found) - len(good)))
 
@@ -118,12 +123,13 @@ def spooled(request: HttpRequest, folder: Path) -> Iterator[Part]:
         return
     if media != DICOM:
         raise Unsupported("Images are stored as multipart/related of application/dicom.")
-    path = folder / "1"
+    path, start, size = folder / "1", b"", 0
     with path.open("wb") as out:
         while chunk := read(CHUNK):
+            start, size = start or chunk[:START], size + len(chunk)
             out.write(chunk)
-    if path.stat().st_size:
-        yield Part(DICOM, path)
+    if size:
+        yield Part(DICOM, path, size, start)
 
 
 def result(heard: dict[str, Any], file: ImportFile) -> Result:
@@ -142,10 +148,8 @@ def usable(uid: str) -> str:
 def addresses(results: Sequence[Result], door: Door) -> dict[str, str]:
     """Source UID -> where its sender may retrieve it, asked once for all."""
     names = {archive_uid(archive_key(), r.sop_instance): r.sop_instance for r in results}
-    mine = Instance.objects.filter(uid__in=list(names), series__exam__study_key=door.study_key)
-    if not door.study_key:
-        mine = mine.filter(series__exam__importer=door.actor)
-    rows = mine.values_list("uid", "series__uid", "series__exam__uid")
+    given = {place("study"): door.study_key, ACTOR: door.actor.pk}
+    rows = of_each(list(names), partial(shelved, is_shelf=not door.study_key), given)
     found = {
         uid: f"{door.root}/studies/{exam}/series/{series}/instances/{uid}"
         for uid, series, exam in rows
@@ -153,6 +157,15 @@ def addresses(results: Sequence[Result], door: Door) -> dict[str, str]:
     if door.shows_source:
         found.update(source.addresses(list(found), door.root))
     return {names[uid]: address for uid, address in found.items()}
+
+
+@lru_cache(maxsize=2 * MANY)
+def shelved(n: int, *, is_shelf: bool) -> Asked:
+    """So many images, where they lie in the study or on the importer's shelf."""
+    mine = Instance.objects.filter(uid__in=some_names(n), series__exam__study_key=place("study"))
+    if is_shelf:
+        mine = mine.filter(series__exam__importer=ACTOR)
+    return written(mine.order_by().values_list("uid", "series__uid", "series__exam__uid"))
 
 
 def referenced(one: Result, address: str) -> Elements:
