@@ -42,15 +42,19 @@ class Ahead:
         return self.jobs.get(entry.path)
 
 
+# what is made of an answer while other files are still being read
+Prepare = Callable[[dict[str, Any]], None]
+
+
 @contextmanager
-def reading_ahead(workers: int) -> Iterator[Ahead]:
+def reading_ahead(workers: int, prepare: Prepare) -> Iterator[Ahead]:
     """Files that are begun inside this block are read at once; at its end nobody reads any more."""
     children, found = pool(workers), Ahead()
     room = BATCH if packs.has_room() else 0
 
     def begin(entry: Entry) -> None:
         if len(found.jobs) < room:
-            job = children.threads.submit(read_one, children, entry, entry.path)
+            job = children.threads.submit(read_one, children, entry, entry.path, prepare)
             found.jobs[entry.path] = job
 
     found.begin = begin
@@ -80,13 +84,15 @@ def spool_folder(prefix: str) -> Iterator[Callable[[], Path]]:
 
 
 def read_all(
-    batch: list[Entry], spool: Callable[[], Path], workers: int, ahead: Ahead
+    batch: list[Entry], spool: Callable[[], Path], workers: int, ahead: Ahead, prepare: Prepare
 ) -> list[Read]:
     """Each file of a batch, in its order."""
     children, jobs = pool(workers), []
     for k, entry in enumerate(batch):
         job = ahead.outcome(entry)
-        jobs.append(job or children.threads.submit(read_one, children, entry, spool() / str(k)))
+        jobs.append(
+            job or children.threads.submit(read_one, children, entry, spool() / str(k), prepare)
+        )
     try:
         return [job.result() for job in jobs]
     finally:
@@ -100,7 +106,7 @@ def is_ours(path: Path) -> bool:
     return settings.DATA_DIR / "spool" in path.parents and ".." not in path.parts
 
 
-def read_one(children: Pool, entry: Entry, spool: Path) -> Read:
+def read_one(children: Pool, entry: Entry, spool: Path, prepare: Prepare) -> Read:
     """Ask a child about one file, and take over the frames it has written."""
     if entry.problem:
         refusal = Refusal(entry.problem, limit="4 GiB")
@@ -117,6 +123,7 @@ def read_one(children: Pool, entry: Entry, spool: Path) -> Read:
         stored = native
         if answer["stored"]:
             stored = taken(folder / "stored", spool.with_suffix(".stored"))
+        prepare(answer)
         return Read(
             entry, answer, extents(native, answer["frames"]), extents(stored, answer["stored"])
         )

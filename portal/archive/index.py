@@ -13,7 +13,7 @@ from portal.archive.emission import moved_facts
 from portal.archive.exams import exam_of, leave_source_view, series_of
 from portal.archive.models import ImportFile, Instance, Series
 from portal.archive.packs import Spooled
-from portal.archive.recent import Recent, names_of
+from portal.archive.recent import Recent, named, names_of
 from portal.archive.refusals import Refusal
 from portal.audit.chain import digest
 
@@ -64,10 +64,23 @@ def refused(refusal: Refusal) -> Outcome:
     return Outcome(ImportFile.Outcome.REFUSED, refusal.code, refusal.sentence)
 
 
+def prepare(context: Context, answer: dict[str, Any]) -> None:
+    """What the rows of an image are made of beside their places, worked out before the writer is asked for."""
+    if answer["ok"]:
+        answer["names"] = named(context, answer)
+        answer["content"] = digested(context, answer)
+        answer["row"] = header_of(context, answer)
+
+
 def content_digest(context: Context, answer: dict[str, Any]) -> str:
     """Digest of what counts: native frames and the whole archive-view header, however they were encoded."""
+    found: str = answer.get("content") or digested(context, answer)
+    return found
+
+
+def digested(context: Context, answer: dict[str, Any]) -> str:
     source, key = answer["source"], context.key
-    named = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+    named_ = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
     header = {k: v for k, v in answer["facts"].items() if k not in OF_ENCODING}
     names = (
         "sop_class_uid", "pixel", "plane", "geometry", "order", "views", "slope", "intercept",
@@ -77,7 +90,7 @@ def content_digest(context: Context, answer: dict[str, Any]) -> str:
         {
             "frames": [f[2] for f in answer["frames"]],
             "header": header,
-            "uids": [uids.archive_uid(key, source[n]) if source[n] else "" for n in named],
+            "uids": [uids.archive_uid(key, source[n]) if source[n] else "" for n in named_],
             "subject": uids.subject_code(key, source["PatientID"]),
             **{name: answer.get(name) for name in names},
         }
@@ -168,26 +181,26 @@ def instance_of(
     recent: Recent,
 ) -> Instance:
     """Begin to append the frames to the series' packs; the row, not yet written."""
-    syntax, source_uid = answer["transfer_syntax_uid"], answer["source"]["SOPInstanceUID"]
+    syntax, (file, uid) = answer["transfer_syntax_uid"], names_of(context, answer)
     native = pack(packs.NATIVE, canonical(answer, frames), LITTLE_ENDIAN, series, recent)
     kept = pack(packs.STORED, canonical(answer, stored), syntax, series, recent) if stored else []
     return Instance(
         series=series,
-        uid=uids.archive_uid(context.key, source_uid),
+        uid=uid,
         sop_class_uid=answer["sop_class_uid"],
         rank=recent.next_rank(series),
         n_frames=len(frames),
         is_reversed=bool(answer.get("order")) and answer["order"] != sorted(answer["order"]),
         slope=answer["slope"],
         intercept=answer["intercept"],
-        file_digest=uids.file_digest(context.key, answer["sha256"]),
+        file_digest=file,
         content_digest=content_digest(context, answer),
         native_frames=native,
         stored_frames=kept,
         frame_digests=canonical(answer, [f[2] for f in answer["frames"]]),
         stored_digests=canonical(answer, [f[2] for f in answer["stored"]]) if stored else [],
         stored_syntax_uid=syntax if stored else "",
-        header=header_of(context, answer),
+        header=answer.get("row") or header_of(context, answer),
     )
 
 

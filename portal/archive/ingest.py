@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from portal.archive import packs, rows
 from portal.archive.ahead import BATCH, Ahead, Read, read_all, spool_folder
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
-from portal.archive.index import Outcome, indexed, refuse_other_kind, refused, store
+from portal.archive.index import Outcome, indexed, prepare, refuse_other_kind, refused, store
 from portal.archive.models import Import, ImportFile, Instance, Series
 from portal.archive.packs import Appending
 from portal.archive.pool import text
@@ -196,7 +197,7 @@ def take(run: Run, batch: list[Entry], workers: int) -> None:
         try:
             if not packs.has_room():
                 raise packs.disk_full()
-            reads = read_all(batch, spool, workers, run.work.ahead)
+            reads = read_all(batch, spool, workers, run.work.ahead, partial(prepare, run.context))
             heard = [one.answer for one in reads]
             write_batch(run, reads)
         except packs.DiskFull:

@@ -115,6 +115,11 @@ class Recent:
 
 def names_of(context: Context, answer: dict[str, Any]) -> tuple[str, str]:
     """By what a file is known again: the digest of its bytes, and its instance UID."""
+    found: tuple[str, str] = answer.get("names") or named(context, answer)
+    return found
+
+
+def named(context: Context, answer: dict[str, Any]) -> tuple[str, str]:
     return (
         uids.file_digest(context.key, answer["sha256"]),
         uids.archive_uid(context.key, answer["source"]["SOPInstanceUID"]),

@@ -171,13 +171,13 @@ def entry_of(path: Path) -> Entry:
 
 def test_nothing_is_read_ahead_onto_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(packs, "has_room", lambda: False)
-    with reading_ahead(2) as found:
+    with reading_ahead(2, lambda answer: None) as found:
         found.begin(entry_of(slices(tmp_path, n=1)[0]))
     assert found.jobs == {}
 
 
 def test_at_the_end_of_the_block_nobody_reads_any_more(tmp_path):
-    with reading_ahead(1) as found:
+    with reading_ahead(1, lambda answer: None) as found:
         for path in slices(tmp_path, n=6):
             found.begin(entry_of(path))
     assert not wait(found.jobs.values(), timeout=0).not_done

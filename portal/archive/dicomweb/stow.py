@@ -13,13 +13,15 @@ from django.http import HttpRequest, HttpResponse
 from gunicorn.http.errors import ParseException
 
 from portal.accounts.models import User
-from portal.archive.ahead import reading_ahead
+from portal.archive.ahead import Prepare, reading_ahead
 from portal.archive.asked import MANY, Asked, of_each, place, some_names, written
+from portal.archive.context import Context
 from portal.archive.dicomweb import source
 from portal.archive.dicomweb.header import Elements, put
 from portal.archive.dicomweb.multipart import BROKEN, CHUNK, START, Part, parameters, parts
 from portal.archive.dicomweb.wado import JSON
 from portal.archive.frames import BadRequest
+from portal.archive.index import prepare
 from portal.archive.ingest import import_paths, is_short_of_room
 from portal.archive.models import Import, ImportFile, Instance
 from portal.archive.refusals import DAMAGED, SENTENCES
@@ -71,7 +73,7 @@ def store(request: HttpRequest, door: Door) -> HttpResponse:
     """Spool the parts, import them, and answer for each."""
     with (
         tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="upload-") as folder,
-        reading_ahead(settings.WORKERS) as ahead,
+        reading_ahead(settings.WORKERS, preparing(door)) as ahead,
     ):
         found, good = [], []
         for part in spooled(request, Path(folder)):
@@ -93,6 +95,14 @@ def store(request: HttpRequest, door: Door) -> HttpResponse:
     results = [result(a, f) for a, f in zip(heard, files, strict=True)]
     wrong = Result("", "", ImportFile.Outcome.REFUSED, DAMAGED, SENTENCES["not_dicom"][1])
     return answer(request, door, row, results + [wrong] * (len(found) - len(good)))
+
+
+def preparing(door: Door) -> Prepare:
+    """Rows are prepared under the key by which they will be written."""
+    context = Context(
+        archive_key(), door.study_key, door.actor, door.expects_synthetic, keeps_subject=False
+    )
+    return partial(prepare, context)
 
 
 def reader(request: HttpRequest) -> Callable[[int], bytes]:
