@@ -35,11 +35,7 @@ class Ahead:
     """The first batch of an import, read while the rest of it still comes; the folder is the files' own."""
 
     begin: Callable[[Entry], None] = lambda entry: None
-    jobs: dict[Path, Future[Read]] = field(default_factory=dict)
-
-    def outcome(self, entry: Entry) -> Future[Read] | None:
-        """What is read or being read of this file, None where it was not begun."""
-        return self.jobs.get(entry.path)
+    jobs: dict[Entry, Future[Read]] = field(default_factory=dict)
 
 
 # what is made of an answer while other files are still being read
@@ -54,16 +50,18 @@ def reading_ahead(workers: int, prepare: Prepare) -> Iterator[Ahead]:
 
     def begin(entry: Entry) -> None:
         if len(found.jobs) < room:
-            job = children.threads.submit(read_one, children, entry, entry.path, prepare)
-            found.jobs[entry.path] = job
+            base = under(spool, str(len(found.jobs)))
+            job = children.threads.submit(read_one, children, entry, base, prepare)
+            found.jobs[entry] = job
 
     found.begin = begin
-    try:
-        yield found
-    finally:
-        for job in found.jobs.values():
-            job.cancel()
-        wait(found.jobs.values())
+    with spool_folder("ahead-") as spool:
+        try:
+            yield found
+        finally:
+            for job in found.jobs.values():
+                job.cancel()
+            wait(found.jobs.values())
 
 
 @contextmanager
@@ -89,9 +87,9 @@ def read_all(
     """Each file of a batch, in its order."""
     children, jobs = pool(workers), []
     for k, entry in enumerate(batch):
-        job = ahead.outcome(entry)
+        job = ahead.jobs.get(entry)
         jobs.append(
-            job or children.threads.submit(read_one, children, entry, spool() / str(k), prepare)
+            job or children.threads.submit(read_one, children, entry, under(spool, str(k)), prepare)
         )
     try:
         return [job.result() for job in jobs]
@@ -101,39 +99,54 @@ def read_all(
         wait(jobs)
 
 
-def is_ours(path: Path) -> bool:
-    """A file of our spool: whoever sent it cannot change it any more."""
-    return settings.DATA_DIR / "spool" in path.parents and ".." not in path.parts
+def under(folder: Callable[[], Path], name: str) -> Callable[[], Path]:
+    """A path in a folder that is made when it is asked for."""
+    return lambda: folder() / name
 
 
-def read_one(children: Pool, entry: Entry, spool: Path, prepare: Prepare) -> Read:
+def is_ours(entry: Entry) -> bool:
+    """Of our spool: whoever sent it cannot change it any more."""
+    path = entry.path
+    return (
+        entry.handle >= 0 or settings.DATA_DIR / "spool" in path.parents and ".." not in path.parts
+    )
+
+
+def read_one(children: Pool, entry: Entry, spool: Callable[[], Path], prepare: Prepare) -> Read:
     """Ask a child about one file, and take over the frames it has written."""
     if entry.problem:
         refusal = Refusal(entry.problem, limit="4 GiB")
         return Read(entry, {"ok": False, "code": refusal.code, "sentence": refusal.sentence})
-    asked = {"is_ours": is_ours(entry.path), "is_sealed": settings.IDENTITIES != "none"}
-    with children.reading(entry.path, **asked) as (answer, folder):
+    piece = (entry.handle, entry.offset, entry.size) if entry.handle >= 0 else None
+    is_sealed = settings.IDENTITIES != "none"
+    with children.reading(entry.path, piece=piece, is_ours=is_ours(entry), is_sealed=is_sealed) as (
+        answer,
+        folder,
+    ):
         if not answer["ok"]:
             return Read(entry, answer)
         if "sealed" in answer:
             answer["header"] = header_of(answer, folder, spool)
-        native = entry.path
+        native, first = entry.path, entry.offset
         if answer["frames"] and not answer["is_in_file"]:
-            native = taken(folder / "native", spool.with_suffix(".native"))
+            native, first = taken(folder / "native", spool().with_suffix(".native")), 0
         stored = native
         if answer["stored"]:
-            stored = taken(folder / "stored", spool.with_suffix(".stored"))
+            stored = taken(folder / "stored", spool().with_suffix(".stored"))
         prepare(answer)
         return Read(
-            entry, answer, extents(native, answer["frames"]), extents(stored, answer["stored"])
+            entry,
+            answer,
+            extents(native, answer["frames"], first),
+            extents(stored, answer["stored"], 0),
         )
 
 
-def header_of(answer: dict[str, Any], folder: Path, spool: Path) -> Spooled | bytes:
+def header_of(answer: dict[str, Any], folder: Path, spool: Callable[[], Path]) -> Spooled | bytes:
     """The record of a header that is to be sealed, from the answer or from the child's file."""
     if "record" in answer:
         return base64.b64decode(answer.pop("record"))
-    header = taken(folder / "header", spool.with_suffix(".header"))
+    header = taken(folder / "header", spool().with_suffix(".header"))
     return Spooled(header, 0, sum(answer["sealed"]))
 
 
@@ -143,5 +156,5 @@ def taken(written: Path, mine: Path) -> Path:
     return mine
 
 
-def extents(path: Path, found: list[list[Any]]) -> tuple[Spooled, ...]:
-    return tuple(Spooled(path, offset, length) for offset, length, _ in found)
+def extents(path: Path, found: list[list[Any]], first: int) -> tuple[Spooled, ...]:
+    return tuple(Spooled(path, first + offset, length) for offset, length, _ in found)

@@ -36,7 +36,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """One file's outcome; any fault of a damaged file is one refusal."""
     try:
         spool = Path(request["spool"])
-        path, asked = Path(request["path"]), {k: request[k] for k in ("is_ours", "is_sealed")}
+        path = Path(request["path"])
+        asked = {k: request[k] for k in ("piece", "is_ours", "is_sealed")}
         return {"ok": True, **read(path, spool, **asked)}
     except Refusal as refusal:
         return {

@@ -192,7 +192,7 @@ def writing() -> Iterator[Appending]:
             appending.end()
 
 
-def write(out: int, data: bytes) -> int:
+def write(out: int, data: bytes | memoryview) -> int:
     """All of it; a disk that fills up takes less than it is given before it says so."""
     left = memoryview(data)
     while left:

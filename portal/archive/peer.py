@@ -20,6 +20,7 @@ from portal.archive.dicomweb.multipart import Part, parameters, parts
 from portal.archive.frames import BadRequest, TooMuch
 from portal.archive.packs import DiskFull
 from portal.archive.refusals import Refusal
+from portal.archive.room import Folder
 from portal.errors import Invalid, NotFound, StudyError, Unavailable
 
 CONNECT_SECONDS, READ_SECONDS = 10, 120
@@ -252,7 +253,7 @@ class Peer:
             if media != "multipart/related":
                 raise BadRequest("not multipart")
             yield from parts(
-                capped(response), given.get("boundary", ""), folder, most_bytes=MOST_BYTES
+                capped(response), given.get("boundary", ""), Folder(folder), most_bytes=MOST_BYTES
             )
 
     def series(self, path: str, folder: Path) -> Iterator[Part]:

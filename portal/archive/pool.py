@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,38 +19,48 @@ from django.conf import settings
 
 from portal.archive import limits
 from portal.archive.refusals import Refusal
+from portal.archive.room import MOST, OWN, Nameless
 
 START_SECONDS = 60.0
+# of a nameless file: its number in a child, from where on, how many bytes
+Piece = tuple[int, int, int] | None
 
 
-def started() -> subprocess.Popen[bytes]:
+# bodies at a time that lie in nameless files: as many as a web process has threads
+ROOMS = 4
+
+
+def started(handles: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603  our own module
         [sys.executable, "-m", "portal.archive.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=settings.BASE_DIR,
+        pass_fds=handles,
     )
 
 
 class Child:
     """One process of the pool with its private spool folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, handles: Sequence[int] = ()) -> None:
         self.spool = tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="ingest-")
         self.files = 0
         self.is_ready = False
         try:
-            self.process = started()
+            self.process = started(handles)
         except BaseException:
             self.spool.cleanup()
             raise
 
     def ask(
-        self, path: Path, *, is_ours: bool = False, is_sealed: bool = False
+        self, path: Path, *, piece: Piece = None, is_ours: bool = False, is_sealed: bool = False
     ) -> dict[str, Any] | None:
         """The child's answer, or None when it had to be killed or died."""
-        request = {"path": str(path), "spool": self.spool.name, "is_ours": is_ours, "is_sealed": is_sealed}  # fmt: skip
+        request = {
+            "path": str(path), "piece": piece, "spool": self.spool.name, "is_ours": is_ours, "is_sealed": is_sealed,
+        }  # fmt: skip
         line = (json.dumps(request) + "\n").encode()
         pipe_in, pipe_out = self.process.stdin, self.process.stdout
         if pipe_in is None or pipe_out is None:
@@ -58,7 +68,9 @@ class Child:
         self.files += 1
         try:
             self.await_ready(pipe_out.fileno())
-            until = time.monotonic() + limits.wall_seconds(path.stat().st_size)
+            until = time.monotonic() + limits.wall_seconds(
+                piece[2] if piece else path.stat().st_size
+            )
             pipe_in.write(line)
             pipe_in.flush()
             text = self.line(pipe_out.fileno(), until)
@@ -101,6 +113,10 @@ class Pool:
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.rooms: queue.LifoQueue[Nameless] = queue.LifoQueue()
+        for _ in range(ROOMS if OWN.is_dir() else 0):
+            self.rooms.put(Nameless(settings.DATA_DIR / "spool"))
+        self.handles = [room.handle for room in self.rooms.queue]
         self.free: queue.LifoQueue[Child | None] = queue.LifoQueue()
         # each of them waits for a child
         self.threads = ThreadPoolExecutor(max_workers=size)
@@ -109,7 +125,7 @@ class Pool:
 
     @contextmanager
     def reading(
-        self, path: Path, *, is_ours: bool = False, is_sealed: bool = False
+        self, path: Path, *, piece: Piece = None, is_ours: bool = False, is_sealed: bool = False
     ) -> Iterator[tuple[dict[str, Any], Path]]:
         """The answer on a file and the folder of its frames, valid inside the block; one retry after a kill.
 
@@ -119,19 +135,35 @@ class Pool:
         child = self.free.get()
         found: dict[str, Any] | None = None
         try:
-            child = child or Child()
-            found = child.ask(path, is_ours=is_ours, is_sealed=is_sealed)
+            child = child or Child(self.handles)
+            found = child.ask(path, piece=piece, is_ours=is_ours, is_sealed=is_sealed)
             if found is None:
                 child.end()
                 child = None  # if no new one starts, the place stays free for a later try
-                child = Child()
-                found = child.ask(path, is_ours=is_ours, is_sealed=is_sealed)
+                child = Child(self.handles)
+                found = child.ask(path, piece=piece, is_ours=is_ours, is_sealed=is_sealed)
             yield found or stopped(), Path(child.spool.name)
         finally:
             if child is not None and (found is None or child.is_worn()):
                 child.end()
                 child = None
             self.free.put(child)
+
+    @contextmanager
+    def room(self, size: int) -> Iterator[Nameless | None]:
+        """A nameless file for a body of this size, nobody else's inside the block; None where there is none for it."""
+        try:
+            found = self.rooms.get_nowait() if 0 < size <= MOST else None
+        except queue.Empty:
+            found = None
+        if found is None:
+            yield None
+            return
+        try:
+            found.begin()
+            yield found
+        finally:
+            self.rooms.put(found)
 
     def close(self) -> None:
         """End every child; the places stay, so that a later file starts a new one."""

@@ -1,12 +1,15 @@
 """Reading one file in the ingest child: scan, parse, classify, decode every frame once, hash, place."""
 
 import base64
+import errno
 import hashlib
 import io
 import math
+import os
 import re
 import struct
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,18 +60,22 @@ PARSE_ERRORS = (InvalidDicomError, ValueError, TypeError, KeyError, AttributeErr
 
 
 def read(
-    path: Path, spool: Path, *, is_ours: bool = False, is_sealed: bool = False
+    path: Path,
+    spool: Path,
+    *,
+    piece: Sequence[int] | None = None,
+    is_ours: bool = False,
+    is_sealed: bool = False,
 ) -> dict[str, Any]:
     """Everything the index needs of one file, as JSON types; frames are written to `spool`.
+
+    Of a nameless file it is a `piece`: its number, from where on, how many bytes.
 
     So is the record of a header that is to be sealed.
     Native frames of a file that `is_ours` stay where they are: nobody else changes it until they are packed.
     Raises Refusal with the sentence for the user.
     """
-    size = path.stat().st_size
-    if size > limits.FILE_BYTES:
-        raise Refusal("too_large", limit=f"{limits.FILE_BYTES // 2**20} MiB")
-    data = path.read_bytes()
+    data = content_of(path, piece)
     scanned = scan(data)
     syntax = UID(scanned.transfer_syntax_uid)
     if not syntax.is_transfer_syntax:
@@ -80,7 +87,19 @@ def read(
     except Refusal as refusal:
         refusal.uids = {n: text_of(ds, n)[:64] for n in ("SOPClassUID", "SOPInstanceUID")}
         raise
-    return {"size": size, "sha256": hashlib.sha256(data).hexdigest(), **found}
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), **found}
+
+
+def content_of(path: Path, piece: Sequence[int] | None) -> bytes:
+    size = piece[2] if piece else path.stat().st_size
+    if size > limits.FILE_BYTES:
+        raise Refusal("too_large", limit=f"{limits.FILE_BYTES // 2**20} MiB")
+    if not piece:
+        return path.read_bytes()
+    data = os.pread(piece[0], size, piece[1])
+    if len(data) < size:
+        raise OSError(errno.EIO, "the spool is shorter than its parts")
+    return data
 
 
 @dataclass(frozen=True)

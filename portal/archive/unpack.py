@@ -28,12 +28,17 @@ DAMAGED = (
 
 @dataclass(frozen=True)
 class Entry:
-    """A file with the name to show, or the code of why an archive's entry was left out."""
+    """A file with the name to show, or the code of why an archive's entry was left out.
+
+    With a `handle`, of a nameless file that the children have open, it is so many bytes from `offset` on.
+    """
 
     path: Path
     name: str
     size: int
     problem: str = ""
+    offset: int = 0
+    handle: int = -1
 
 
 def entries(

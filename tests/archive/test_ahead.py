@@ -85,7 +85,8 @@ def test_frames_that_are_stored_otherwise_than_they_came_are_copied(tmp_path):
 
 def test_only_a_file_of_the_spool_is_ours(tmp_path):
     spool = settings.DATA_DIR / "spool"
-    assert is_ours(spool / "upload-x" / "1")
+    assert is_ours(Entry(spool / "upload-x" / "1", "1", 9))
+    assert is_ours(Entry(tmp_path, "a piece of a nameless file", 9, offset=4, handle=7))
     for path in (
         tmp_path / "a",
         spool,
@@ -93,7 +94,7 @@ def test_only_a_file_of_the_spool_is_ours(tmp_path):
         spool / ".." / "a",
         spool / "x" / ".." / ".." / "a",
     ):
-        assert not is_ours(path), path
+        assert not is_ours(Entry(path, path.name, 9)), path
 
 
 def test_a_file_outside_the_spool_may_change_while_it_is_imported(tmp_path, monkeypatch):

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import RawIOBase
 from pathlib import Path
 
+from portal.archive import packs
 from portal.archive.accept import split_outside_quotes
 from portal.archive.frames import BadRequest, TooMuch
+from portal.archive.room import Place, Room
 
 # gunicorn copies the rest of what it has received at each read: of 64 KiB it copies a body several times over
 CHUNK, HEAD_BYTES = 2**18, 16 * 2**10
@@ -17,12 +18,17 @@ BROKEN = "The multipart body is broken; send it again."
 
 @dataclass(frozen=True)
 class Part:
-    """A part's own type, and the file that holds its body: how long it is, and how it begins."""
+    """A part's own type, and where its body lies: how long it is, and how it begins."""
 
     media: str
-    path: Path
+    place: Place
     size: int
     start: bytes
+
+    @property
+    def path(self) -> Path:
+        """Of a part that has a file of its own."""
+        return self.place.path
 
 
 def parameters(content_type: str) -> tuple[str, dict[str, str]]:
@@ -55,7 +61,8 @@ class Body:
 
     def delimiter(self) -> int:
         """Where a whole delimiter begins in the window, -1 for none; the same letters within data are data."""
-        at = self.window.find(self.mark)
+        # of a short mark most windows have none, and Python looks for it twice as fast from behind
+        at = self.window.find(self.mark) if self.window.rfind(self.mark) >= 0 else -1
         while at >= 0:
             while len(self.window) < at + len(self.mark) + 2:
                 self.fill()
@@ -65,7 +72,7 @@ class Body:
             at = self.window.find(self.mark, at + 1)
         return -1
 
-    def to_delimiter(self, out: RawIOBase | None) -> bool:
+    def to_delimiter(self, out: int | None) -> bool:
         """Move what lies before the next delimiter to `out`; True if it is the closing one."""
         self.written, self.start = 0, b""
         keep = len(self.mark) + 1
@@ -78,16 +85,13 @@ class Body:
         self.window = self.window[at + len(self.mark) :]
         return self.window[:2] == b"--"
 
-    def put(self, out: RawIOBase | None, size: int) -> None:
+    def put(self, out: int | None, size: int) -> None:
         """Write the first so many bytes of the window."""
         if out is None:
             return
         if len(self.start) < START:
             self.start += self.window[: min(size, START - len(self.start))]
-        left = memoryview(self.window)[:size]
-        while left:
-            left = left[out.write(left) or 0 :]
-        self.written += size
+        self.written += packs.write(out, memoryview(self.window)[:size])
 
     def head(self) -> str:
         """The headers of a part: its Content-Type."""
@@ -103,9 +107,9 @@ class Body:
 
 
 def parts(
-    read: Callable[[int], bytes], boundary: str, folder: Path, *, most_bytes: int = MOST_BYTES
+    read: Callable[[int], bytes], boundary: str, room: Room, *, most_bytes: int = MOST_BYTES
 ) -> Iterator[Part]:
-    """Each part under a number of ours in `folder`; what stands before and after the parts is left out."""
+    """Each part in its place in the `room`; what stands before and after the parts is left out."""
     if not boundary or len(boundary) > 70:
         raise BadRequest("The request names no boundary of its parts.")
     body = Body(read, boundary, most_bytes)
@@ -116,9 +120,8 @@ def parts(
         if number > MOST_PARTS:
             raise TooMuch(f"A request holds at most {MOST_PARTS} images.")
         media = body.head()
-        path = folder / str(number)
-        with path.open("wb", buffering=0) as out:
+        with room.opened(number) as (out, place):
             is_last = body.to_delimiter(out)
-        yield Part(media, path, body.written, body.start)
+        yield Part(media, place, body.written, body.start)
     while read(CHUNK):  # the epilogue, so that the connection can be used again
         pass

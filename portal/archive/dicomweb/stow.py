@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from gunicorn.http.errors import ParseException
 
 from portal.accounts.models import User
+from portal.archive import packs
 from portal.archive.ahead import Prepare, reading_ahead
 from portal.archive.asked import MANY, Asked, of_each, place, some_names, written
 from portal.archive.context import Context
@@ -24,7 +26,9 @@ from portal.archive.frames import BadRequest
 from portal.archive.index import prepare
 from portal.archive.ingest import import_paths, is_short_of_room
 from portal.archive.models import Import, ImportFile, Instance
+from portal.archive.pool import pool
 from portal.archive.refusals import DAMAGED, SENTENCES
+from portal.archive.room import Folder, Room
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.archive.unpack import Entry, begins_zip
 from portal.errors import StudyError, stalled
@@ -72,14 +76,14 @@ class Result:
 def store(request: HttpRequest, door: Door) -> HttpResponse:
     """Spool the parts, import them, and answer for each."""
     with (
-        tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="upload-") as folder,
+        room_for(request) as room,
         reading_ahead(settings.WORKERS, preparing(door)) as ahead,
     ):
         found, good = [], []
-        for part in spooled(request, Path(folder)):
+        for part in spooled(request, room):
             found.append(part)
             if part.media in (DICOM, "") and not begins_zip(part.start):
-                good.append(Entry(part.path, part.path.name, part.size))
+                good.append(entry_of(part, len(found)))
                 ahead.begin(good[-1])
         if not found:
             raise BadRequest("The request holds no image.")
@@ -95,6 +99,26 @@ def store(request: HttpRequest, door: Door) -> HttpResponse:
     results = [result(a, f) for a, f in zip(heard, files, strict=True)]
     wrong = Result("", "", ImportFile.Outcome.REFUSED, DAMAGED, SENTENCES["not_dicom"][1])
     return answer(request, door, row, results + [wrong] * (len(found) - len(good)))
+
+
+@contextmanager
+def room_for(request: HttpRequest) -> Iterator[Room]:
+    """Where the parts are spooled; nothing of it is left under a name at the end."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    size = int(length) if length.isascii() and length.isdigit() else 0
+    with pool(settings.WORKERS).room(size) as found:
+        if found is not None:
+            yield found
+            return
+        with tempfile.TemporaryDirectory(
+            dir=settings.DATA_DIR / "spool", prefix="upload-"
+        ) as folder:
+            yield Folder(Path(folder))
+
+
+def entry_of(part: Part, number: int) -> Entry:
+    place = part.place
+    return Entry(place.path, str(number), part.size, offset=place.offset, handle=place.handle)
 
 
 def preparing(door: Door) -> Prepare:
@@ -124,22 +148,21 @@ def reader(request: HttpRequest) -> Callable[[int], bytes]:
     return read
 
 
-def spooled(request: HttpRequest, folder: Path) -> Iterator[Part]:
+def spooled(request: HttpRequest, room: Room) -> Iterator[Part]:
     """Each part as soon as it is whole."""
     media, given = parameters(request.headers.get("Content-Type", ""))
     read = reader(request)
     if media == "multipart/related" and given.get("type", DICOM).lower() == DICOM:
-        yield from parts(read, given.get("boundary", ""), folder)
+        yield from parts(read, given.get("boundary", ""), room)
         return
     if media != DICOM:
         raise Unsupported("Images are stored as multipart/related of application/dicom.")
-    path, start, size = folder / "1", b"", 0
-    with path.open("wb") as out:
+    start, size = b"", 0
+    with room.opened(1) as (out, place):
         while chunk := read(CHUNK):
-            start, size = start or chunk[:START], size + len(chunk)
-            out.write(chunk)
+            start, size = start or chunk[:START], size + packs.write(out, chunk)
     if size:
-        yield Part(DICOM, path, size, start)
+        yield Part(DICOM, place, size, start)
 
 
 def result(heard: dict[str, Any], file: ImportFile) -> Result:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from portal.archive.dicomweb import multipart
 from portal.archive.dicomweb.multipart import HEAD_BYTES, MOST_BYTES, MOST_PARTS, parameters, parts
 from portal.archive.frames import BadRequest, TooMuch
+from portal.archive.room import Folder
 
 BROKEN = "The multipart body is broken; send it again."
 DICOM = b"Content-Type: application/dicom\r\n"
@@ -19,8 +20,8 @@ DICOM = b"Content-Type: application/dicom\r\n"
 def taken(data: bytes, boundary: str = "b", *, size: int = 2**16, **more) -> list[tuple[str, bytes]]:  # fmt: skip
     """Media type and content of each part, the body being read in pieces of `size`."""
     stream = io.BytesIO(data)
-    folder = more.pop("folder")
-    came = parts(lambda _: stream.read(size), boundary, folder, **more)
+    room = Folder(more.pop("folder"))
+    came = parts(lambda _: stream.read(size), boundary, room, **more)
     found = [(part.media, part.path.read_bytes()) for part in came]
     assert stream.read() == b""  # the connection can be used again
     return found
@@ -158,7 +159,7 @@ def test_a_request_has_at_most_so_many_bytes(folder, over):
 
 def test_parts_lie_under_numbers_of_ours_whatever_they_are_called(tmp_path):
     head = b'--b\r\nContent-Disposition: attachment; filename="../../etc/passwd"\r\n\r\n'
-    found = [p.path for p in parts(io.BytesIO(head + b"x\r\n" + head + b"y\r\n--b--").read, "b", tmp_path)]  # fmt: skip
+    found = [p.path for p in parts(io.BytesIO(head + b"x\r\n" + head + b"y\r\n--b--").read, "b", Folder(tmp_path))]  # fmt: skip
     assert found == [tmp_path / "1", tmp_path / "2"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2"]
 
@@ -177,9 +178,10 @@ def test_a_large_part_is_never_whole_in_memory(tmp_path):
     body = Watched(lambda _: left.pop(0) if left else b"", "b", MOST_BYTES)
     body.to_delimiter(None)
     body.head()
-    with (tmp_path / "x").open("wb") as out:
+    with Folder(tmp_path).opened(1) as (out, place):
         assert body.to_delimiter(out)
-    assert (tmp_path / "x").stat().st_size == 2**24
+    assert place.path == tmp_path / "1"
+    assert (tmp_path / "1").stat().st_size == body.written == 2**24
     assert widest < 2**17
 
 

@@ -17,6 +17,7 @@ from requests.adapters import BaseAdapter
 from portal.archive.dicomweb.multipart import parts
 from portal.archive.frames import BadRequest
 from portal.archive.models import Exam, Instance, Series
+from portal.archive.room import Folder
 from tests.archive.dicomweb.test_coordinator import client
 from tests.archive.dicomweb.views import uids_of
 from tests.archive.test_import import ct, spect
@@ -208,7 +209,7 @@ def test_a_body_cut_anywhere_is_broken_and_never_a_shorter_request(tmp_path_fact
     data = body(b"abc", b"def")
     stream = io.BytesIO(data[: max(0, len(data) - 4 - cut)])
     with pytest.raises(BadRequest):
-        list(parts(lambda size: stream.read(size), "b", tmp_path_factory.mktemp("parts")))
+        list(parts(lambda size: stream.read(size), "b", Folder(tmp_path_factory.mktemp("parts"))))
 
 
 class Loop(BaseAdapter):

@@ -25,6 +25,7 @@ from portal.archive.dicomweb.stow import (
 from portal.archive.frames import BadRequest
 from portal.archive.models import Exam, Import, ImportFile, Instance
 from portal.archive.refusals import DAMAGED, SENTENCES
+from portal.archive.room import Folder
 from portal.archive.uids import archive_key, archive_uid
 from tests.archive.dicomweb.test_search import LABELS, make_one
 from tests.cohort import NOW, make_user
@@ -214,16 +215,16 @@ RELATED = 'multipart/related; type="application/dicom"; boundary=b'
 )  # fmt: skip
 def test_a_body_of_parts_is_spooled_part_by_part(tmp_path, kind):
     data = b"--b\r\nContent-Type: application/dicom\r\n\r\none\r\n--b\r\n\r\n\r\n--b--\r\n"
-    found = spooled(post(data, kind), tmp_path)
+    found = spooled(post(data, kind), Folder(tmp_path))
     assert [(p.media, p.path.read_bytes()) for p in found] == [("application/dicom", b"one"), ("", b"")]  # fmt: skip
 
 
 def test_a_single_image_is_one_part_and_an_empty_body_none(tmp_path):
-    (one,) = spooled(post(b"x" * 70_000, "application/dicom"), tmp_path)
+    (one,) = spooled(post(b"x" * 70_000, "application/dicom"), Folder(tmp_path))
     assert (one.media, one.path.read_bytes()) == ("application/dicom", b"x" * 70_000)
     nothing = post(b"", "application/dicom")
     nothing.META["CONTENT_TYPE"] = "application/dicom"  # the factory leaves it out
-    assert list(spooled(nothing, tmp_path)) == []
+    assert list(spooled(nothing, Folder(tmp_path))) == []
 
 
 @pytest.mark.parametrize(
@@ -231,13 +232,13 @@ def test_a_single_image_is_one_part_and_an_empty_body_none(tmp_path):
 )  # fmt: skip
 def test_another_kind_of_body_is_unsupported_and_nothing_is_spooled(tmp_path, kind):
     with pytest.raises(Unsupported, match="stored as multipart/related"):
-        list(spooled(post(b"x", kind), tmp_path))
+        list(spooled(post(b"x", kind), Folder(tmp_path)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_parts_without_a_boundary_are_refused(tmp_path):
     with pytest.raises(BadRequest, match="names no boundary"):
-        list(spooled(post(b"x", "multipart/related"), tmp_path))
+        list(spooled(post(b"x", "multipart/related"), Folder(tmp_path)))
 
 
 def test_a_body_is_read_as_it_comes_and_then_ends():
