@@ -3,8 +3,6 @@
 import re
 from typing import Any
 
-from pydicom import Dataset
-
 from portal.archive.classify import PT
 from portal.archive.deidentify import number, text_of
 from portal.archive.emission import CORRECTIONS
@@ -25,6 +23,8 @@ NUCLIDE = re.compile(rf"\b(?P<symbol>{SYMBOLS})[ -]?\^?(?P<mass>\d{{2,3}}m?)\b",
 NUCLIDE_FIRST = re.compile(
     rf"\^?\b(?P<mass>\d{{2,3}}m?)\^?[ -]?(?P<symbol>{SYMBOLS})\b", re.IGNORECASE
 )
+# an item that is not there
+NOTHING: Readable = dict[str, Any]()
 VERSION = re.compile(r"[A-Za-z]{0,4}[0-9][0-9A-Za-z._-]{0,20}")
 
 
@@ -38,9 +38,9 @@ def whole(value: float | None) -> int | None:
     return None if value is None else round(value)
 
 
-def first(ds: Readable, keyword: str) -> Dataset:
+def first(ds: Readable, keyword: str) -> Readable:
     items = ds.get(keyword) or []
-    return items[0] if len(items) else Dataset()
+    return items[0] if len(items) else NOTHING
 
 
 def energy_windows(ds: Readable) -> list[list[float]]:
@@ -67,7 +67,7 @@ def views_of(ds: Readable, n_frames: int) -> list[str]:
     )
     names = []
     for number_ in detectors[:n_frames]:
-        item = items[number_ - 1] if 0 < number_ <= len(items) else Dataset()
+        item = items[number_ - 1] if 0 < number_ <= len(items) else NOTHING
         meaning = text_of(first(item, "ViewCodeSequence"), "CodeMeaning").lower()
         if meaning.startswith("post") or (not meaning.startswith("ant") and number_ == 2):
             names.append("POST")

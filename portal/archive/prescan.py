@@ -2,7 +2,8 @@
 
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
@@ -36,16 +37,24 @@ EXPLICIT_LE = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BE = "1.2.840.10008.1.2.2"
 UNDEFINED = 0xFFFFFFFF
+# of group 0002
+SOP_CLASS, SOP_INSTANCE, SYNTAX = 0x0002, 0x0003, 0x0010
 PIXEL_GROUP_ELEMENTS = {(0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)}
 ITEM, ITEM_END, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
 
 
 @dataclass(frozen=True)
 class Scanned:
-    """The file's bytes as a readable Part 10 stream, and its transfer syntax."""
+    """The file's bytes as a readable Part 10 stream, its transfer syntax, where the data set begins.
+
+    `meta` holds the UIDs of group 0002 by their element; `is_plain` where the data set is what its syntax says.
+    """
 
     data: bytes
     transfer_syntax_uid: str
+    start: int = 0
+    meta: Mapping[int, str] = field(default_factory=dict)
+    is_plain: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -59,16 +68,20 @@ def scan(data: bytes) -> Scanned:
     if not data:
         raise Refusal("empty")
     data = with_preamble(data)
-    syntax, start = file_meta(data)
+    meta, start = group_two(data)
+    syntax = meta[SYNTAX]
     body = data[start:]
     if syntax == DEFLATED:
         inflated = inflate(body)
         Walker(inflated, little=True, explicit=True).walk()
-        return Scanned(data, syntax)
+        return Scanned(data, syntax, start, meta)
     little = syntax != EXPLICIT_BE
-    Walker(body, little=little, explicit=syntax != IMPLICIT_LE).walk()
-    has_preamble = any(data[:PREAMBLE])
-    return Scanned(bytes(PREAMBLE) + data[PREAMBLE:] if has_preamble else data, syntax)
+    walker = Walker(body, little=little, explicit=syntax != IMPLICIT_LE)
+    walker.walk()
+    if any(data[:PREAMBLE]):
+        data = bytes(PREAMBLE) + data[PREAMBLE:]
+    is_plain = syntax == EXPLICIT_LE and walker.explicit and body[:2] > b"\x00\x00"
+    return Scanned(data, syntax, start, meta, is_plain)
 
 
 def with_preamble(data: bytes) -> bytes:
@@ -79,9 +92,9 @@ def with_preamble(data: bytes) -> bytes:
     raise Refusal("not_dicom")
 
 
-def file_meta(data: bytes) -> tuple[str, int]:
-    """Transfer syntax and where the data set begins; group 0002 is always explicit little endian."""
-    place, syntax = PREAMBLE + 4, ""
+def group_two(data: bytes) -> tuple[dict[int, str], int]:
+    """The UIDs of group 0002 and where it ends; it is always explicit little endian, and names the transfer syntax."""
+    place, meta = PREAMBLE + 4, dict[int, str]()
     while place + 8 <= len(data):
         group, element = struct.unpack_from("<HH", data, place)
         if group != 2:
@@ -92,14 +105,13 @@ def file_meta(data: bytes) -> tuple[str, int]:
         length, head = element_length(data, place, vr, "<")
         if length == UNDEFINED or place + head + length > len(data):
             raise Refusal("header")
-        if element == 0x0010:
-            syntax = (
-                data[place + head : place + head + length].rstrip(b"\0 ").decode("ascii", "replace")
-            )
+        if vr == b"UI" or element == SYNTAX:
+            value = data[place + head : place + head + length]
+            meta[element] = value.rstrip(b"\0 ").decode("ascii", "replace")
         place += head + length
-    if not syntax:
+    if not meta.get(SYNTAX):
         raise Refusal("header")
-    return syntax, place
+    return meta, place
 
 
 def element_length(data: bytes, place: int, vr: bytes, order: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import pydicom
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
@@ -42,7 +43,16 @@ from portal.archive.emission import UNITS, emission
 from portal.archive.geometry import plane, stack_of_nm
 from portal.archive.limits import is_valid_uid
 from portal.archive.plain import Header, Readable
-from portal.archive.prescan import EXPLICIT_LE, IMPLICIT_LE, MAGIC, PREAMBLE, Scanned, scan
+from portal.archive.prescan import (
+    EXPLICIT_LE,
+    IMPLICIT_LE,
+    MAGIC,
+    PREAMBLE,
+    SOP_CLASS,
+    SOP_INSTANCE,
+    Scanned,
+    scan,
+)
 from portal.archive.refusals import Refusal
 
 PLAIN_CHARSETS = frozenset({b"", b"ISO_IR 6", b"ISO_IR 100", b"ISO_IR 192"})
@@ -80,7 +90,7 @@ def read(
     syntax = UID(scanned.transfer_syntax_uid)
     if not syntax.is_transfer_syntax:
         raise Refusal("syntax", name=str(syntax) if is_valid_uid(syntax) else "of this file")
-    ds = parsed(scanned.data)
+    ds = parsed(scanned)
     try:
         kept = Spool(spool, data if is_ours else b"", is_sealed=is_sealed)
         found = understood(ds, scanned, kept)
@@ -128,7 +138,7 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
     left_out = without_unreadable(ds)
     sealed = seal(ds, scanned, spool.folder) if spool.is_sealed else {}
     header = Header(ds)
-    check_identity(header)
+    check_identity(header, scanned.meta)
     verdict = verdict_of(header)
     found = {
         **sealed,
@@ -138,7 +148,7 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
         "facts": {**facts(header), "emission": emission(header)},
         "came": came,
         "acquisition": acquisition(header),
-        "warning": meta_warning(header) or left_out,
+        "warning": meta_warning(header, scanned.meta) or left_out,
         **pixels_of(header, scanned.transfer_syntax_uid, verdict, spool),
     }
     return with_geometry(found, header, verdict)
@@ -148,7 +158,7 @@ def seal(ds: Dataset, scanned: Scanned, folder: Path) -> dict[str, Any]:
     """The record of the header as received, while no value of it has been converted: as text, or a file where it is long."""
     if not all(is_valid_uid(text_of(ds, name)) for name in UID_KEYWORDS):
         return {}  # refused in a moment
-    content, lengths = received.record(ds, scanned.data, scanned.transfer_syntax_uid)
+    content, lengths = received.record(ds, scanned)
     found = {"sealed": lengths, "sealed_digest": hashlib.sha256(content).hexdigest()}
     if len(content) <= SPOKEN:  # a file costs more than the rest of it
         return {**found, "record": base64.b64encode(content).decode()}
@@ -156,11 +166,16 @@ def seal(ds: Dataset, scanned: Scanned, folder: Path) -> dict[str, Any]:
     return found
 
 
-def parsed(data: bytes) -> Dataset:
+def parsed(scanned: Scanned) -> Dataset:
+    """The data set; of a plain file without group 0002, which the scan has read."""
+    source = io.BytesIO(scanned.data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return pydicom.dcmread(io.BytesIO(data))
+            if not scanned.is_plain:
+                return pydicom.dcmread(source)
+            source.seek(scanned.start)
+            return read_dataset(source, is_implicit_VR=False, is_little_endian=True)
         except PARSE_ERRORS as error:
             raise Refusal("header") from error
 
@@ -170,8 +185,8 @@ def without_unreadable(ds: Dataset) -> str:
     is_latin = charset_of(ds) in PLAIN_CHARSETS
     bad = [
         tag
-        for tag in list(ds.keys())
-        if not (is_latin and is_plain(ds.get_item(tag))) and not is_readable(ds, tag)
+        for tag, one in list(ds.items())
+        if not (is_latin and is_plain(one)) and not is_readable(ds, tag)
     ]
     for tag in bad:
         del ds[tag]
@@ -211,8 +226,8 @@ def is_readable(ds: Dataset, tag: BaseTag) -> bool:
     return all(number(v) is not None for v in values)
 
 
-def check_identity(header: Header) -> None:
-    sop = text_of(header, "SOPClassUID") or meta_of(header, "MediaStorageSOPClassUID")
+def check_identity(header: Header, meta: Mapping[int, str]) -> None:
+    sop = text_of(header, "SOPClassUID") or meta.get(SOP_CLASS, "")
     if sop == DICOMDIR:
         raise Refusal("dicomdir")
     for keyword in UID_KEYWORDS:
@@ -225,10 +240,6 @@ def check_identity(header: Header) -> None:
         header.say("SOPClassUID", sop)
 
 
-def meta_of(header: Header, keyword: str) -> str:
-    return str(getattr(header.ds.file_meta, keyword, "") or "")
-
-
 def verdict_of(header: Header) -> Verdict:
     try:
         return classify(header)
@@ -236,11 +247,8 @@ def verdict_of(header: Header) -> Verdict:
         raise Refusal("header") from error
 
 
-def meta_warning(header: Header) -> str:
-    declared, said = (
-        meta_of(header, "MediaStorageSOPInstanceUID"),
-        str(header.get("SOPInstanceUID")),
-    )
+def meta_warning(header: Header, meta: Mapping[int, str]) -> str:
+    declared, said = meta.get(SOP_INSTANCE, ""), str(header.get("SOPInstanceUID"))
     return "The data set's UID is used." if declared and declared != said else ""
 
 

@@ -23,7 +23,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
-from portal.archive.prescan import DEFLATED, UNDEFINED, file_meta
+from portal.archive.prescan import DEFLATED, UNDEFINED, Scanned
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 PIXELS = 0x7FE00010
@@ -73,9 +73,9 @@ class Written:
         return f"{self.root}/bulkdata/{path}"
 
 
-def record(ds: Dataset, data: bytes, syntax: str) -> tuple[bytes, list[int]]:
+def record(ds: Dataset, scanned: Scanned) -> tuple[bytes, list[int]]:
     """The record of a data set whose pixels were not yet looked at, and the lengths of its five parts."""
-    pieces = pieces_of(ds, data, syntax)
+    pieces = pieces_of(ds, scanned)
     if pieces is None:
         pieces = (encoded(ds), b"")
         ds = reread(ds, pieces[0])
@@ -83,7 +83,7 @@ def record(ds: Dataset, data: bytes, syntax: str) -> tuple[bytes, list[int]]:
     study, series, image = names
     written = Written(f"@/studies/{study}/series/{series}/instances/{image}")
     found = elements(ds, written, "", "ISO_IR 6")
-    found.update(of_pixels(ds, written, syntax))
+    found.update(of_pixels(ds, written, scanned.transfer_syntax_uid))
     text = joined(found).encode()
     index = json.dumps(written.index).encode() if written.index else b""
     parts = [*pieces, b"".join(written.bulk), index, text]
@@ -96,11 +96,11 @@ def named(one: Any) -> str:
     return value.decode("ascii").rstrip("\0 ") if isinstance(value, bytes) else str(value)
 
 
-def pieces_of(ds: Dataset, data: bytes, syntax: str) -> tuple[bytes, bytes] | None:
+def pieces_of(ds: Dataset, scanned: Scanned) -> tuple[bytes, bytes] | None:
     """The very bytes of the file before and behind its pixels; None where they are written in another way."""
-    if syntax == DEFLATED or ds.original_encoding != (False, True):
+    if scanned.transfer_syntax_uid == DEFLATED or ds.original_encoding != (False, True):
         return None
-    _, start = file_meta(data)
+    data, start = scanned.data, scanned.start
     if "PixelData" not in ds:
         return data[start:], b""
     pixels: Any = ds.get_item("PixelData")
