@@ -126,6 +126,7 @@ def store(
             with transaction.atomic():
                 found = indexed(context, answer, frames, stored, recent)
                 recent.write()
+                recent.appending.wait()  # whoever forgets the next file must not give up this one
                 return found
         except DataError:
             recent.forget()

@@ -235,7 +235,7 @@ def write_in_one(run: Run, reads: list[Read]) -> None:
         touched: Touched = {}
         found = written_together(run, todo, touched) or written_singly(run, todo, touched)
         folders = [series.folder for series, _ in touched.values()]
-        with packs.syncing(folders, [run.sealing.sync]):
+        with run.appending.syncing(folders, run.sealing.sync):
             for series, images in touched.values():
                 settle(series, images)
             told = {place: (todo[place].entry, outcome) for place, outcome in found.items()}

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -145,16 +146,30 @@ class Appending:
 
     def __init__(self) -> None:
         self.thread: ThreadPoolExecutor | None = None
-        self.jobs: list[Future[list[Extent]]] = []
+        self.jobs: list[Future[Any]] = []
 
     def begin(
         self, folder: str, pack: str, frames: Sequence[Spooled], syntax: str, *, after: int
     ) -> list[Extent]:
         """Where the frames will lie; whether they do is known after `wait`."""
-        self.thread = self.thread or ThreadPoolExecutor(max_workers=1)
-        path = made_folder(folder)
-        self.jobs.append(self.thread.submit(append, path, pack, frames, syntax, after=after))
+        self.then(partial(append, made_folder(folder), pack, frames, syntax, after=after))
         return laid(frames, syntax, after=after)
+
+    def then(self, work: Callable[[], object]) -> None:
+        """Do this after what was begun before."""
+        self.thread = self.thread or ThreadPoolExecutor(max_workers=1)
+        self.jobs.append(self.thread.submit(work))
+
+    @contextmanager
+    def syncing(self, folders: Sequence[str], more: Callable[[], None]) -> Iterator[None]:
+        """Bring all of it to the disk, and `more`, beside the work of the block, which commits only after it."""
+        for folder in folders:
+            self.then(partial(sync, folder))
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            other = thread.submit(more)
+            yield
+            other.result()
+            self.wait()
 
     def wait(self) -> None:
         """Until all are written. Raises what went wrong with the first that is not."""
@@ -239,17 +254,6 @@ def sync(folder: str) -> None:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-
-
-@contextmanager
-def syncing(folders: Sequence[str], more: Sequence[Callable[[], None]] = ()) -> Iterator[None]:
-    """The same for several series beside the work of the block, which commits only after it."""
-    with ThreadPoolExecutor(max_workers=1 + len(more)) as thread:
-        jobs = [thread.submit(sync, folder) for folder in folders]
-        jobs += [thread.submit(sync_more) for sync_more in more]
-        yield
-        for job in jobs:
-            job.result()
 
 
 def end_of(extent: Extent) -> int:

@@ -88,7 +88,6 @@ class Recent:
             rows.update(one, "native_size", "stored_size")
         for done in (self.waiting, self.grown):
             done.clear()
-        self.appending.wait()
 
     def is_made(self, series: Series) -> bool:
         """Made in this batch: nothing of it lies anywhere else."""
