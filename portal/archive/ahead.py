@@ -81,10 +81,11 @@ def spool_folder(prefix: str) -> Iterator[Callable[[], Path]]:
             one.cleanup()
 
 
-def read_all(
+@contextmanager
+def reading(
     batch: list[Entry], spool: Callable[[], Path], workers: int, ahead: Ahead, prepare: Prepare
-) -> list[Read]:
-    """Each file of a batch, in its order."""
+) -> Iterator[list[Future[Read]]]:
+    """Each file of a batch, in its order; at the end of the block nobody reads any more."""
     children, jobs = pool(workers), []
     for k, entry in enumerate(batch):
         job = ahead.jobs.get(entry)
@@ -92,7 +93,7 @@ def read_all(
             job or children.threads.submit(read_one, children, entry, under(spool, str(k)), prepare)
         )
     try:
-        return [job.result() for job in jobs]
+        yield jobs
     finally:
         for job in jobs:
             job.cancel()

@@ -9,18 +9,10 @@ from django.db import transaction
 
 from portal.accounts.models import User
 from portal.archive import packs, uids
+from portal.archive.commit import Work, answered_places, counts, next_row
 from portal.archive.context import Context
 from portal.archive.index import Outcome
-from portal.archive.ingest import (
-    Work,
-    add,
-    answered_places,
-    begun,
-    counts,
-    ended,
-    next_row,
-    on_own_connection,
-)
+from portal.archive.ingest import add, begun, ended, on_own_connection
 from portal.archive.models import Import, ImportFile, Instance
 from portal.archive.pool import text
 from portal.audit.trail import record

@@ -16,8 +16,9 @@ from django.db.models import Max
 from portal.accounts.models import User
 from portal.archive import uids
 from portal.archive.batches import context_of
+from portal.archive.commit import Work
 from portal.archive.dicomweb.multipart import Part
-from portal.archive.ingest import Work, add, begun, ended
+from portal.archive.ingest import add, begun, ended
 from portal.archive.limits import is_valid_uid
 from portal.archive.models import Connection, Import, Instance, Pull
 from portal.archive.peer import AS_NATIVE, Peer, Server, first, pinned_address, server

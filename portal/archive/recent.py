@@ -22,8 +22,9 @@ class Recent:
     Rows of images wait here and are written together, before the database is asked about them.
     """
 
-    # file digests and instance UIDs of the batch that the archive does not hold
+    # file digests and instance UIDs of the batch that the archive does not hold, of those that were asked
     fresh: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
     exams: dict[Place, Exam] = field(default_factory=dict)
     series: dict[Place, Series] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
@@ -35,6 +36,13 @@ class Recent:
     sealing: Sealing = field(default_factory=Sealing)
     appending: Appending = field(default_factory=Appending)
     grown: dict[int, Series] = field(default_factory=dict)
+
+    def learn(self, context: Context, answers: Iterable[dict[str, Any]]) -> None:
+        """Ask once which of these files and UIDs are here already; what was asked before stays as it was."""
+        pairs = [names_of(context, one) for one in answers if one["ok"]]
+        files, images = ({pair[k] for pair in pairs} - self.asked for k in (0, 1))
+        self.fresh |= unheld("file_digest", files) | unheld("uid", images)
+        self.asked |= files | images
 
     def is_new(self, *names: str) -> bool:
         return self.fresh.issuperset(names)
@@ -98,6 +106,7 @@ class Recent:
             images.clear()  # others may hold the list, and one of them may be undone
         kept = (
             self.fresh,
+            self.asked,
             self.exams,
             self.series,
             self.sizes,
@@ -123,15 +132,6 @@ def named(context: Context, answer: dict[str, Any]) -> tuple[str, str]:
         uids.file_digest(context.key, answer["sha256"]),
         uids.archive_uid(context.key, answer["source"]["SOPInstanceUID"]),
     )
-
-
-def begin(
-    context: Context, answers: Iterable[dict[str, Any]], sealing: Sealing, appending: Appending
-) -> Recent:
-    """Ask once which files and UIDs of a batch are here already."""
-    pairs = [names_of(context, one) for one in answers if one["ok"]]
-    fresh = unheld("file_digest", {d for d, _ in pairs}) | unheld("uid", {u for _, u in pairs})
-    return Recent(fresh, sealing=sealing, appending=appending)
 
 
 def unheld(column: str, names: set[str]) -> set[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from django.conf import settings
 
 from portal.accounts.models import User
-from portal.archive.ingest import counts, import_paths
+from portal.archive.commit import counts
+from portal.archive.ingest import import_paths
 from portal.archive.models import Exam, Import
 from portal.demo.options import Options
 from portal.demo.progress import Bar

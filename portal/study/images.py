@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.models import User
+from portal.archive.commit import counts
 from portal.archive.filing import file_exam, release, remove
-from portal.archive.ingest import counts, import_paths, is_short_of_room
+from portal.archive.ingest import import_paths, is_short_of_room
 from portal.archive.kept import kept
 from portal.archive.models import Exam, Import, ImportFile, Series
 from portal.archive.packs import disk_full

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.archive.batches import MAX_FILES, Sent, begin, end, skip_known, take_batch
-from portal.archive.ingest import counts
+from portal.archive.commit import counts
 from portal.archive.models import Import, ImportFile
 from portal.errors import Conflict, Invalid
 from portal.study.doors import StudyAPI, user_of

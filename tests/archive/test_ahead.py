@@ -101,10 +101,11 @@ def test_a_file_outside_the_spool_may_change_while_it_is_imported(tmp_path, monk
     """What is stored is what was read and digested, whatever stands in the file by then."""
     paths, whole = slices(tmp_path), ingest.write_batch
 
-    def late(run, reads):
+    def late(run, jobs):
+        wait(jobs)
         for path in paths:
             path.write_bytes(bytes(path.stat().st_size))
-        whole(run, reads)
+        whole(run, jobs)
 
     monkeypatch.setattr(ingest, "write_batch", late)
     assert report(take(*paths)) == ["ready"] * 4

@@ -16,8 +16,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from portal.archive import limits, packs
+from portal.archive.commit import counts
 from portal.archive.frames import location
-from portal.archive.ingest import counts
 from portal.archive.models import Instance, Series
 from portal.archive.pixels import volume
 from portal.archive.pool import Child, Pool

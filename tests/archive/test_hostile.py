@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from django.conf import settings
 
-from portal.archive.ingest import counts
+from portal.archive.commit import counts
 from portal.archive.models import ImportFile, Instance
 from portal.archive.reading import read
 from portal.archive.refusals import Refusal

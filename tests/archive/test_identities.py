@@ -102,7 +102,7 @@ def test_a_batch_that_fails_leaves_no_pack(tmp_path, folder, monkeypatch):
     def fails(*_args, **_more) -> None:
         raise RuntimeError("the database went away")
 
-    monkeypatch.setattr("portal.archive.ingest.report", fails)
+    monkeypatch.setattr("portal.archive.commit.report", fails)
     with pytest.raises(RuntimeError):
         take(*slices(tmp_path / "a", n=2))
     assert kept(folder) == []
@@ -115,7 +115,7 @@ def test_a_failed_batch_of_a_known_series_ends_the_pack_where_it_was(tmp_path, f
     def fails(*_args, **_more) -> None:
         raise RuntimeError("the database went away")
 
-    monkeypatch.setattr("portal.archive.ingest.report", fails)
+    monkeypatch.setattr("portal.archive.commit.report", fails)
     with pytest.raises(RuntimeError):
         take(*slices(tmp_path / "b", n=1, first=2))
     assert kept(folder)[0].read_bytes() == before

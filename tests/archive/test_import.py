@@ -15,9 +15,10 @@ from django.test import Client
 
 from portal.archive import packs
 from portal.archive.accept import Wanted, wanted_frames
+from portal.archive.commit import counts
 from portal.archive.decode import LITTLE_ENDIAN
 from portal.archive.headers import Subject
-from portal.archive.ingest import counts, import_paths
+from portal.archive.ingest import import_paths
 from portal.archive.models import Exam, Identity, Import, ImportFile, Instance, Series, SourceUid
 from portal.archive.pixels import frames_of, slice_of, volume
 from portal.archive.writer import (

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from portal.archive import recent
-from portal.archive.identities import Sealing
+from portal.archive.asked import MANY
+from portal.archive.context import Context
 from portal.archive.models import Instance, Series
-from portal.archive.packs import Appending
-from portal.archive.recent import MANY, Recent, unheld
+from portal.archive.recent import Recent, named, unheld
 from tests.cohort import make_exam, make_series, make_study
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +104,30 @@ def test_after_a_failure_everything_is_asked_anew(series):
     assert known.next_rank(series) == first
 
 
+CONTEXT = Context(b"key", "", None, None, keeps_subject=False)
+
+
+def an_answer(number: int) -> dict[str, Any]:
+    return {"ok": True, "sha256": f"{number:064x}", "source": {"SOPInstanceUID": f"1.2.{number}"}}
+
+
 def test_a_refused_file_is_not_asked_for(series, django_assert_num_queries):
+    known = Recent()
     with django_assert_num_queries(0):
-        assert recent.begin(None, [{"ok": False}], Sealing(), Appending()).fresh == set()  # type: ignore[arg-type]
+        known.learn(CONTEXT, [{"ok": False}])
+    assert known.fresh == set()
+
+
+def test_what_was_stored_of_a_batch_does_not_become_new_by_asking_again(
+    series, django_assert_num_queries
+):
+    known, names = Recent(), [named(CONTEXT, an_answer(k)) for k in (1, 2)]
+    known.learn(CONTEXT, [an_answer(1)])
+    assert known.is_new(*names[0])
+    known.stored(*names[0])
+    with django_assert_num_queries(2):
+        known.learn(CONTEXT, [an_answer(1), an_answer(2)])
+    assert not known.is_new(*names[0])
+    assert known.is_new(*names[1])
+    with django_assert_num_queries(0):
+        known.learn(CONTEXT, [an_answer(1), an_answer(2)])

@@ -132,7 +132,8 @@ from pathlib import Path
 import django
 django.setup()
 from django.core.management import call_command
-from portal.archive.ingest import counts, import_paths
+from portal.archive.commit import counts
+from portal.archive.ingest import import_paths
 from portal.archive.pool import close_all
 call_command("migrate", verbosity=0)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -17,8 +17,9 @@ from django.core.management import call_command
 django.setup()
 
 from portal.accounts.models import User  # noqa: E402
+from portal.archive.commit import counts  # noqa: E402
 from portal.archive.headers import Subject  # noqa: E402
-from portal.archive.ingest import counts, import_paths  # noqa: E402
+from portal.archive.ingest import import_paths  # noqa: E402
 from portal.archive.models import Import, Series  # noqa: E402
 from portal.archive.pool import close_all  # noqa: E402
 from portal.archive.writer import (  # noqa: E402

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from portal.archive.ingest import counts, import_paths
+from portal.archive.commit import counts
+from portal.archive.ingest import import_paths
 from portal.archive.models import Import, ImportFile
 from portal.archive.pool import close_all
 from portal.errors import StudyError
