@@ -118,29 +118,35 @@ def read_one(children: Pool, entry: Entry, spool: Callable[[], Path], prepare: P
     if entry.problem:
         refusal = Refusal(entry.problem, limit="4 GiB")
         return Read(entry, {"ok": False, "code": refusal.code, "sentence": refusal.sentence})
-    piece = (entry.handle, entry.offset, entry.size) if entry.handle >= 0 else None
-    is_sealed = settings.IDENTITIES != "none"
-    with children.reading(entry.path, piece=piece, is_ours=is_ours(entry), is_sealed=is_sealed) as (
-        answer,
-        folder,
-    ):
-        if not answer["ok"]:
-            return Read(entry, answer)
-        if "sealed" in answer:
-            answer["header"] = header_of(answer, folder, spool)
-        native, first = entry.path, entry.offset
-        if answer["frames"] and not answer["is_in_file"]:
-            native, first = taken(folder / "native", spool().with_suffix(".native")), 0
-        stored = native
-        if answer["stored"]:
-            stored = taken(folder / "stored", spool().with_suffix(".stored"))
-        prepare(answer)
-        return Read(
-            entry,
-            answer,
-            extents(native, answer["frames"], first),
-            extents(stored, answer["stored"], 0),
-        )
+    asked: dict[str, Any] = {
+        "piece": (entry.handle, entry.offset, entry.size) if entry.handle >= 0 else None,
+        "is_ours": is_ours(entry),
+        "is_sealed": settings.IDENTITIES != "none",
+    }
+    with children.reading(entry.path, **asked) as (answer, folder):
+        found = taken_over(entry, answer, folder, spool)
+    prepare(answer)  # the child reads the next one meanwhile
+    return found
+
+
+def taken_over(
+    entry: Entry, answer: dict[str, Any], folder: Path, spool: Callable[[], Path]
+) -> Read:
+    if not answer["ok"]:
+        return Read(entry, answer)
+    if "sealed" in answer:
+        answer["header"] = header_of(answer, folder, spool)
+    native, first = entry.path, entry.offset
+    if answer["frames"] and not answer["is_in_file"]:
+        native, first = taken(folder / "native", spool().with_suffix(".native")), 0
+    stored = native
+    if answer["stored"]:
+        stored = taken(folder / "stored", spool().with_suffix(".stored"))
+    frames, kept = (
+        extents(native, answer["frames"], first),
+        extents(stored, answer["stored"], 0),
+    )
+    return Read(entry, answer, frames, kept)
 
 
 def header_of(answer: dict[str, Any], folder: Path, spool: Callable[[], Path]) -> Spooled | bytes:

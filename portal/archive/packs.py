@@ -147,12 +147,15 @@ class Appending:
     def __init__(self) -> None:
         self.thread: ThreadPoolExecutor | None = None
         self.jobs: list[Future[Any]] = []
+        self.folders: dict[str, Path] = {}
 
     def begin(
         self, folder: str, pack: str, frames: Sequence[Spooled], syntax: str, *, after: int
     ) -> list[Extent]:
         """Where the frames will lie; whether they do is known after `wait`."""
-        self.then(partial(append, made_folder(folder), pack, frames, syntax, after=after))
+        if folder not in self.folders:
+            self.folders[folder] = made_folder(folder)
+        self.then(partial(append, self.folders[folder], pack, frames, syntax, after=after))
         return laid(frames, syntax, after=after)
 
     def then(self, work: Callable[[], object]) -> None:

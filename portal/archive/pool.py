@@ -118,8 +118,8 @@ class Pool:
             self.rooms.put(Nameless(settings.DATA_DIR / "spool"))
         self.handles = [room.handle for room in self.rooms.queue]
         self.free: queue.LifoQueue[Child | None] = queue.LifoQueue()
-        # each of them waits for a child
-        self.threads = ThreadPoolExecutor(max_workers=size)
+        # each of them waits for a child, or makes something of its answer while the child has its next file
+        self.threads = ThreadPoolExecutor(max_workers=2 * size)
         for _ in range(size):
             self.free.put(None)
 

@@ -26,14 +26,27 @@ def study_key(study: str) -> bytes:
     return private_secret(f"study_{safe}")
 
 
+@lru_cache(maxsize=64)
+def keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod=hashlib.sha256)
+
+
+def mac(key: bytes, text: bytes) -> bytes:
+    """HMAC-SHA-256. `hmac.digest` lets other threads in at each call, which costs more than a short text does."""
+    found = keyed(key).copy()
+    found.update(text)
+    return found.digest()
+
+
 def keyed_uid(key: bytes, scope: str, uid: str) -> str:
     """`2.25.` + a UUID of version 8 made of the keyed digest of scope and UID."""
-    raw = bytearray(hmac.digest(key, f"{scope}|{uid}".encode(), "sha256")[:16])
+    raw = bytearray(mac(key, f"{scope}|{uid}".encode())[:16])
     raw[6] = (raw[6] & 0x0F) | 0x80
     raw[8] = (raw[8] & 0x3F) | 0x80
     return f"2.25.{int.from_bytes(raw, 'big')}"
 
 
+@lru_cache(maxsize=4096)
 def archive_uid(key: bytes, uid: str) -> str:
     return keyed_uid(key, "archive", uid)
 
@@ -44,21 +57,23 @@ def case_uid(study: str, case_code: str, uid: str) -> str:
     return keyed_uid(study_key(study), f"case{case_code}", uid)
 
 
+@lru_cache(maxsize=512)
 def subject_code(key: bytes, patient_id: str) -> str:
-    digest = hmac.digest(key, b"subject|" + patient_id.encode(), "sha256").hex()
-    return f"S{digest[:8]}"
+    return f"S{mac(key, b'subject|' + patient_id.encode()).hex()[:8]}"
 
 
+@lru_cache(maxsize=512)
 def patient_key(key: bytes, patient_id: str) -> str:
-    return hmac.digest(key, b"patient|" + patient_id.encode(), "sha256").hex()
+    return mac(key, b"patient|" + patient_id.encode()).hex()
 
 
+@lru_cache(maxsize=512)
 def shift_weeks(key: bytes, scope: str, patient: str) -> int:
     """1 … 521 weeks by which all dates of a patient move back."""
-    digest = hmac.digest(key, f"date|{scope}|{patient}".encode(), "sha256")
+    digest = mac(key, f"date|{scope}|{patient}".encode())
     return 1 + int.from_bytes(digest[:8], "big") % WEEKS
 
 
 def file_digest(key: bytes, sha256_hex: str) -> str:
     """Digest by which a file is known again, useless to anybody without the key."""
-    return hmac.digest(key, b"file|" + bytes.fromhex(sha256_hex), "sha256").hex()
+    return mac(key, b"file|" + bytes.fromhex(sha256_hex)).hex()
