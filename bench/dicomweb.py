@@ -37,6 +37,8 @@ from bench.side_by_side.data import FULL, SMALL, Sizes, bodies, build
 from bench.side_by_side.load import Ask, Rate, client_name, fetch, load
 
 ROUNDS = 3
+# of the length that clients make: dicomweb-client, OHIF and dcm4che send a UUID
+BOUNDARY = "7f1c9c0e-2f0b-4f43-9d1e-5b1f3c2a9d60"
 PART_10 = "series as Part 10, 52 MB"
 NOTHING = "Orthanc is not installed: apt-get install orthanc orthanc-dicomweb wrk"
 
@@ -97,9 +99,10 @@ def say(row: Row) -> None:
 def post(
     port: int, path: str, files: Sequence[bytes], token: str, connection: http.client.HTTPConnection
 ) -> None:
-    head = b"--stow\r\nContent-Type: application/dicom\r\n\r\n"
-    body = b"".join(head + f + b"\r\n" for f in files) + b"--stow--\r\n"
-    kind = 'multipart/related; type="application/dicom"; boundary=stow'
+    mark = b"--" + BOUNDARY.encode()
+    head = mark + b"\r\nContent-Type: application/dicom\r\n\r\n"
+    body = b"".join(head + f + b"\r\n" for f in files) + mark + b"--\r\n"
+    kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
     headers = {
         "Content-Type": kind,
         "Accept": JSON,

@@ -119,7 +119,7 @@ def fits(value: float, vr: str) -> bool:
 
 
 def text_of(ds: Readable, keyword: str) -> str:
-    plain = plain_text(ds, keyword)
+    plain = ds.text(keyword) if isinstance(ds, Header) else plain_text(ds, keyword)
     if plain is not None:
         return plain
     try:

@@ -22,7 +22,7 @@ from portal.archive.deidentify import (
     shifted_moment,
     text_of,
 )
-from portal.archive.plain import Readable
+from portal.archive.plain import Header, Readable
 
 # a value that may be kept as JSON, or None
 Rule = Callable[[Readable, str], Any]
@@ -151,7 +151,8 @@ VECTORS = ("EnergyWindowVector", "DetectorVector", "RotationVector")
 
 def emission(ds: Readable) -> dict[str, Any]:
     """Listed values by keyword, sequences as lists of such; empty for a CT, which has no emission modules."""
-    return taken(ds, RULES)
+    is_bare = isinstance(ds, Header) and not ds.has_any(RULES)
+    return {} if is_bare else taken(ds, RULES)
 
 
 def moved_facts(facts: dict[str, Any], weeks: int, order: list[int] | None) -> dict[str, Any]:

@@ -4,15 +4,23 @@ pydicom converts an element when it is first asked for; most of what the archive
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from pydicom import Dataset
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import (
+    DataElement,
+    RawDataElement,
+    convert_raw_data_element,
+    empty_value_for_VR,
+)
 from pydicom.tag import BaseTag
+
+from portal.archive.prescan import Element
 
 TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UI", "UT"})
 NUMBERS = frozenset({"IS", "DS"})
@@ -23,6 +31,22 @@ WORDS: Mapping[str, str] = MappingProxyType({"US": "H", "SS": "h", "UL": "I", "S
 PADDING = b" \0"
 # what is told of an element whose bytes are not plain
 ASK = object()
+
+
+def dataset_of(data: bytes, start: int, elements: Iterable[Element]) -> Dataset:
+    """The data set that pydicom reads from these bytes, its elements having been found already."""
+    found: dict[BaseTag, RawDataElement | DataElement] = {}
+    for number, kind, place, length in elements:
+        tag, vr, place = BaseTag(number), kind.decode(), place + start
+        value = data[place : place + length] if length else empty_value_for_VR(vr, raw=True)
+        found[tag] = RawDataElement(tag, vr, length, cast(bytes, value), place, False, True)
+    ds = Dataset(found)
+    charset = found.get(BaseTag(0x00080005))
+    said: Any = (
+        convert_raw_data_element(charset).value if isinstance(charset, RawDataElement) else None
+    )
+    ds.set_original_encoding(False, True, convert_encodings(said) if charset else default_encoding)
+    return ds
 
 
 class Readable(Protocol):
@@ -61,6 +85,16 @@ class Header:
             value = self.ds.get(keyword, default)
         self.values[keyword] = value
         return value
+
+    def text(self, keyword: str) -> str | None:
+        """The text of a plain element, '' where it is absent; None where pydicom has to look at it."""
+        raw = self.raw.get(number_of(keyword))
+        if raw is None:
+            return ""
+        return text_of_raw(raw) if isinstance(raw, RawDataElement) else None
+
+    def has_any(self, keywords: Iterable[str]) -> bool:
+        return not self.raw.keys().isdisjoint(map(number_of, keywords))
 
     def say(self, keyword: str, value: str) -> None:
         """Give an element another value."""
@@ -139,8 +173,12 @@ def one_value(raw: RawDataElement, kinds: frozenset[str]) -> bytes | None:
 def plain_text(ds: Readable, keyword: str) -> str | None:
     """The text of a plain element, None where pydicom has to look at it."""
     raw = raw_of(ds, keyword)
-    value = one_value(raw, WRITTEN) if raw is not None else None
-    if raw is None or value is None:
+    return text_of_raw(raw) if raw is not None else None
+
+
+def text_of_raw(raw: RawDataElement) -> str | None:
+    value = one_value(raw, WRITTEN)
+    if value is None:
         return None
     text = value.decode("ascii").strip()
     return None if raw.VR in NUMBERS and numbers(text, raw.VR) is ASK else text

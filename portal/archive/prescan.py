@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -43,18 +43,23 @@ PIXEL_GROUP_ELEMENTS = {(0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)}
 ITEM, ITEM_END, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
 
 
+# tag, kind, where the value begins, how long it is
+Element = tuple[int, bytes, int, int]
+
+
 @dataclass(frozen=True)
 class Scanned:
     """The file's bytes as a readable Part 10 stream, its transfer syntax, where the data set begins.
 
-    `meta` holds the UIDs of group 0002 by their element; `is_plain` where the data set is what its syntax says.
+    `meta` holds the UIDs of group 0002 by their element, `elements` those of the data set where it is plain: Explicit VR
+    Little Endian with the length of each.
     """
 
     data: bytes
     transfer_syntax_uid: str
     start: int = 0
     meta: Mapping[int, str] = field(default_factory=dict)
-    is_plain: bool = False
+    elements: Sequence[Element] | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -80,8 +85,8 @@ def scan(data: bytes) -> Scanned:
     walker.walk()
     if any(data[:PREAMBLE]):
         data = bytes(PREAMBLE) + data[PREAMBLE:]
-    is_plain = syntax == EXPLICIT_LE and walker.explicit and body[:2] > b"\x00\x00"
-    return Scanned(data, syntax, start, meta, is_plain)
+    is_plain = syntax == EXPLICIT_LE and walker.explicit and walker.is_flat
+    return Scanned(data, syntax, start, meta, walker.top if is_plain else None)
 
 
 def with_preamble(data: bytes) -> bytes:
@@ -145,6 +150,9 @@ class Walker:
         self.implicit_from: int | None = None
         self.elements = 0
         self.ends: list[int] = []
+        # elements outside of sequences; flat where each of them says how long it is
+        self.top: list[Element] = []
+        self.is_flat = True
 
     def begins_implicit(self) -> bool:
         """Some writers name an explicit syntax and write an implicit data set; pydicom reads both."""
@@ -172,9 +180,11 @@ class Walker:
         if self.elements > limits.MAX_ELEMENTS:
             raise Refusal("nested")
         if group == 0xFFFE:
+            self.is_flat &= bool(self.ends)
             return self.delimiter(tag, place)
         vr, length, head = self.head(place)
         start = place + head
+        self.note((group << 16) + element, vr, start, length)
         if length == UNDEFINED:
             if tag in PIXEL_GROUP_ELEMENTS:
                 return self.fragments(start)
@@ -187,6 +197,11 @@ class Walker:
         if length > limits.MAX_ELEMENT_BYTES and group not in (0x7FE0,):
             raise Refusal("nested")
         return start + length
+
+    def note(self, tag: int, vr: bytes, start: int, length: int) -> None:
+        if not self.ends:
+            self.top.append((tag, vr, start, length))
+            self.is_flat &= length != UNDEFINED and tag > 0xFFFF
 
     def head(self, place: int) -> tuple[bytes, int, int]:
         if not self.explicit or self.implicit_from is not None:

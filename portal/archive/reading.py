@@ -4,7 +4,6 @@ import base64
 import errno
 import hashlib
 import io
-import math
 import os
 import re
 import struct
@@ -20,7 +19,6 @@ import pydicom
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
@@ -40,9 +38,10 @@ from portal.archive.classify import (
 from portal.archive.decode import Shape, native_frames, shape_of, stored_frames
 from portal.archive.deidentify import facts, listed, number, text_of
 from portal.archive.emission import UNITS, emission
+from portal.archive.extremes import Extremes
 from portal.archive.geometry import plane, stack_of_nm
 from portal.archive.limits import is_valid_uid
-from portal.archive.plain import Header, Readable
+from portal.archive.plain import Header, Readable, dataset_of
 from portal.archive.prescan import (
     EXPLICIT_LE,
     IMPLICIT_LE,
@@ -167,15 +166,13 @@ def seal(ds: Dataset, scanned: Scanned, folder: Path) -> dict[str, Any]:
 
 
 def parsed(scanned: Scanned) -> Dataset:
-    """The data set; of a plain file without group 0002, which the scan has read."""
-    source = io.BytesIO(scanned.data)
+    """The data set; of a plain file without group 0002, and of the elements that the scan has found."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            if not scanned.is_plain:
-                return pydicom.dcmread(source)
-            source.seek(scanned.start)
-            return read_dataset(source, is_implicit_VR=False, is_little_endian=True)
+            if scanned.elements is not None:
+                return dataset_of(scanned.data, scanned.start, scanned.elements)
+            return pydicom.dcmread(io.BytesIO(scanned.data))
         except PARSE_ERRORS as error:
             raise Refusal("header") from error
 
@@ -289,7 +286,7 @@ def pixels_of(header: Header, syntax: str, verdict: Verdict, spool: Spool) -> di
 
 
 def native_extents(
-    ds: Dataset, syntax: str, shape: Shape, extremes: "Extremes", where: Path | int
+    ds: Dataset, syntax: str, shape: Shape, extremes: Extremes, where: Path | int
 ) -> list[list[Any]]:
     """Offset, length and SHA-256 of each frame, written to a folder or lying in its file from a place on."""
     frames: list[list[Any]] = []
@@ -329,48 +326,6 @@ def pixel_module(ds: Readable, shape: Shape) -> dict[str, Any]:
         "samples": shape.samples,
         "photometric": listed(ds, "PhotometricInterpretation") or "MONOCHROME2",
     }
-
-
-class Extremes:
-    """Largest and smallest value; of counts also what is positive, for its 99.9th percentile."""
-
-    def __init__(self, ds: Readable, role: str) -> None:
-        self.is_count = role in ("SPECT", "WB")
-        bits = int(ds.get("BitsAllocated", 16) or 16)
-        kind = "i" if int(ds.get("PixelRepresentation", 0) or 0) else "u"
-        self.dtype = np.dtype(f"<{kind}{bits // 8}") if bits in (8, 16, 32) else None
-        self.slope = float(number(ds.get("RescaleSlope")) or 1.0)
-        self.intercept = float(number(ds.get("RescaleIntercept")) or 0.0)
-        self.low, self.high = math.inf, -math.inf
-        self.positive: list[np.ndarray[Any, Any]] = []
-
-    def add(self, frame: bytes) -> None:
-        if self.dtype is None:
-            return
-        values = np.frombuffer(frame, dtype=self.dtype)
-        self.low, self.high = (
-            min(self.low, float(values.min())),
-            max(self.high, float(values.max())),
-        )
-        if self.is_count:
-            self.positive.append(values[values > 0])
-
-    def summary(self) -> dict[str, float | None]:
-        if self.dtype is None or not math.isfinite(self.low):
-            return {}
-        ends = sorted(self.slope * v + self.intercept for v in (self.low, self.high))
-        found: dict[str, float | None] = {
-            "minimum": ends[0],
-            "maximum": ends[1],
-            "p999_positive": None,
-        }
-        if self.is_count:
-            positive = np.concatenate(self.positive) if self.positive else np.empty(0)
-            if positive.size:
-                found["p999_positive"] = (
-                    float(np.percentile(positive, 99.9)) * self.slope + self.intercept
-                )
-        return found
 
 
 def with_geometry(found: dict[str, Any], ds: Readable, verdict: Verdict) -> dict[str, Any]:

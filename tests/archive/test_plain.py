@@ -3,16 +3,21 @@
 import io
 import struct
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.multival import MultiValue
 
 from portal.archive import deidentify
 from portal.archive.deidentify import one_number, text_of
-from portal.archive.plain import Header, Readable, plain_number, plain_text, tag_of
+from portal.archive.plain import Header, Readable, dataset_of, plain_number, plain_text, tag_of
+from portal.archive.prescan import scan
+from portal.archive.refusals import Refusal
+from tests.archive.builders import slices
 from tests.archive.test_import import SHARED, needs_shared
 
 SYNTAXES = {
@@ -138,3 +143,44 @@ def test_every_element_of_every_sample_is_what_pydicom_says(as_pydicom):
             assert answers(header, keyword) == known, (path.name, keyword)
             assert got(header, keyword) == got(theirs, keyword), (path.name, keyword)
     assert n_plain > 1000
+
+
+def as_read(ds: Dataset) -> tuple[object, ...]:
+    """Everything that pydicom has read and not yet converted."""
+    if "SpecificCharacterSet" in ds:
+        assert ds["SpecificCharacterSet"].VR == "CS"  # pydicom converts it while it reads
+    raw = {int(tag): one if isinstance(one, RawDataElement) else (one.VR, one.value) for tag, one in ds.items()}  # fmt: skip
+    return (raw, ds.original_encoding, ds.original_character_set, ds._character_set)
+
+
+def assert_same(data: bytes) -> bool:
+    """The scan's elements give pydicom's data set; False where they are left to it."""
+    try:
+        scanned = scan(data)
+    except Refusal:
+        return False
+    if scanned.elements is None:
+        return False
+    theirs = pydicom.dcmread(io.BytesIO(scanned.data), force=True)
+    assert as_read(dataset_of(scanned.data, scanned.start, scanned.elements)) == as_read(theirs)
+    return True
+
+
+@pytest.mark.filterwarnings("ignore")
+@needs_shared
+def test_a_data_set_of_scanned_elements_is_the_one_that_pydicom_reads():
+    paths = sorted(p for p in SHARED.rglob("*") if p.is_file())
+    assert sum(assert_same(p.read_bytes()) for p in paths) > 50
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(4))
+def test_so_it_is_of_a_damaged_copy(tmp_path, seed):
+    (path,) = slices(tmp_path, n=1)
+    whole, rng, n = path.read_bytes(), np.random.default_rng(seed), 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for place in rng.integers(132, len(whole), rng.integers(1, 4)):
+            data[place] = rng.integers(256)
+        n += assert_same(bytes(data))
+    assert n > 20
