@@ -37,7 +37,7 @@ from bench.side_by_side.data import FULL, SMALL, Sizes, bodies, build
 from bench.side_by_side.load import Ask, Rate, client_name, fetch, load
 
 ROUNDS = 3
-# of the length that clients make: dicomweb-client, OHIF and dcm4che send a UUID
+# as long as dicomweb-client's, a UUID: a longer mark is looked for faster
 BOUNDARY = "7f1c9c0e-2f0b-4f43-9d1e-5b1f3c2a9d60"
 PART_10 = "series as Part 10, 52 MB"
 NOTHING = "Orthanc is not installed: apt-get install orthanc orthanc-dicomweb wrk"

@@ -113,8 +113,11 @@ def check(data: Path, sent: Path, acknowledged: dict[str, str]) -> None:
     with sqlite3.connect(data / "osteon.sqlite3") as rows:
         stored = [r[0] for r in rows.execute("SELECT uid FROM archive_instance")]
         lengths = rows.execute("SELECT native_size FROM archive_series").fetchall()
+        sealed = dict(rows.execute("SELECT archive_uid, source_uid FROM truth_source_uid"))
     assert len(acknowledged) == len(stored) == len(set(stored)) == 400
-    assert set(acknowledged.values()) == set(stored)
+    assert set(sealed) == set(stored)
+    # addresses are the source view's
+    assert acknowledged == {uid: uid for uid in sealed.values()}
     found = json.loads(manage(data, "archive_verify", "--json"))
     assert (found["checked"], found["damaged"]) == (400, [])
     packs = sorted(p.stat().st_size for p in (data / "archive").rglob("native.pack"))
