@@ -1,11 +1,13 @@
 """What a killed run left on the Postgres server goes with the next run, and nothing else does."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.server.databases import (
     LEFT_BEHIND_SECONDS,
+    alone,
     drop,
     is_left_behind,
     new_name,
@@ -48,5 +50,23 @@ def test_they_are_dropped_and_those_of_a_run_that_goes_on_stay(postgres):
             ).fetchall()
             assert {old, f"{old}_owner", young} & {name for (name,) in there} == {young}
         finally:
-            drop(admin, old, young)
-            admin.execute(f"DROP ROLE IF EXISTS {old}_owner")
+            with alone(admin):
+                drop(admin, old, young)
+                admin.execute(f"DROP ROLE IF EXISTS {old}_owner")
+
+
+@pytest.mark.server
+def test_sweeps_at_the_same_time_drop_every_role_once_and_fail_at_none(postgres):
+    past = str(int(time.time()) - LEFT_BEHIND_SECONDS - 60)
+    roles = [
+        f"{name.replace(name.split('_')[2], past)}_owner"
+        for name in (new_name() for _ in range(60))
+    ]
+    with psycopg.connect(postgres, autocommit=True) as admin, alone(admin):
+        for role in roles:
+            admin.execute(f"CREATE ROLE {role}")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(sweep, [postgres] * 4))
+    with psycopg.connect(postgres) as admin:
+        left = admin.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [roles])
+        assert left.fetchall() == []
