@@ -77,6 +77,7 @@ def held(reason: str, *, role: str = "OTHER", label: str = "", **values: str) ->
     return Verdict(role, label or role, reason, HELD[reason].format(**values))
 
 
+@lru_cache(maxsize=256)
 def is_known_class(uid: str) -> bool:
     """A standard storage class, by name."""
     return not UID(uid).is_private and "Storage" in UID(uid).name

@@ -7,10 +7,9 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID
 
 from portal.archive import limits
-from portal.archive.plain import Readable
+from portal.archive.plain import Readable, raw_of, uid_of
 from portal.archive.prescan import DEFLATED, EXPLICIT_BE
 from portal.archive.refusals import Refusal
 
@@ -62,7 +61,7 @@ def shape_of(ds: Readable, syntax: str) -> Shape:
     fits = 1 <= rows <= limits.MAX_SIDE and 1 <= columns <= limits.MAX_SIDE
     if not fits or not 1 <= frames <= limits.MAX_FRAMES or total > limits.MAX_PIXEL_BYTES:
         raise Refusal("sizes", r=rows, c=columns, f=frames)
-    is_native = not UID(syntax).is_compressed or syntax == DEFLATED
+    is_native = not uid_of(syntax).is_compressed or syntax == DEFLATED
     photometric = str(ds.get("PhotometricInterpretation", ""))
     is_halved = is_native and samples == 3 and photometric == "YBR_FULL_422"
     return Shape(rows, columns, frames, samples, bits, is_halved)
@@ -70,13 +69,13 @@ def shape_of(ds: Readable, syntax: str) -> Shape:
 
 def native_frames(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
     """Each frame as in Explicit VR Little Endian, in source order."""
-    if not UID(syntax).is_compressed or syntax == "1.2.840.10008.1.2.1.99":
+    if not uid_of(syntax).is_compressed or syntax == "1.2.840.10008.1.2.1.99":
         yield from sliced(ds, syntax, shape)
         return
     try:
-        decoder = get_decoder(UID(syntax))
+        decoder = get_decoder(uid_of(syntax))
     except NotImplementedError:
-        raise Refusal("syntax", name=UID(syntax).name) from None
+        raise Refusal("syntax", name=uid_of(syntax).name) from None
     number = 0
     try:
         for array, _ in decoder.iter_array(ds, raw=True, decoding_plugin=PLUGINS.get(syntax, "")):
@@ -87,7 +86,7 @@ def native_frames(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
         raise
     except Exception as error:
         if number == 0 and syntax in FRAGILE:
-            raise Refusal("syntax", name=UID(syntax).name) from error
+            raise Refusal("syntax", name=uid_of(syntax).name) from error
         raise Refusal("frame", k=number + 1) from error
 
 
@@ -112,10 +111,18 @@ def sliced(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
 
 def pixel_bytes(ds: Dataset, syntax: str, shape: Shape) -> bytes:
     """Pixel data; big endian 8-bit pixels in 16-bit words (OW) change places in pairs, whatever frame they are of."""
-    data: bytes = ds.PixelData
+    data, _ = pixels_as_read(ds)
     if syntax != EXPLICIT_BE or shape.bits != 8 or ds["PixelData"].VR != "OW":
         return data
     return np.frombuffer(data + bytes(len(data) % 2), dtype=np.uint16).byteswap().tobytes()
+
+
+def pixels_as_read(ds: Dataset) -> tuple[bytes, int | None]:
+    """Pixel data, and where its value begins in what was read."""
+    raw = raw_of(ds, "PixelData")
+    if raw is not None and isinstance(raw.value, bytes):
+        return raw.value, raw.value_tell
+    return ds.PixelData, ds["PixelData"].file_tell
 
 
 def one_bit(data: bytes, shape: Shape) -> Iterator[bytes]:

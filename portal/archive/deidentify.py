@@ -9,7 +9,7 @@ from typing import Any
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.multival import MultiValue
 
-from portal.archive.plain import Header, Readable, plain_number, plain_text
+from portal.archive.plain import Header, Readable, kind_of, plain_number, plain_text
 
 METHOD = "Osteon allow-list 1 (PS3.15 Basic Profile, see docs)"
 # PS3.16 CID 7050
@@ -108,7 +108,7 @@ def one_number(ds: Readable, keyword: str) -> float | int | None:
     """A finite number that its element can hold."""
     plain = plain_number(ds, keyword)
     found = number(ds.get(keyword) if plain is None else plain)
-    return found if found is not None and fits(found, dictionary_VR(keyword)) else None
+    return found if found is not None and fits(found, kind_of(keyword)) else None
 
 
 def fits(value: float, vr: str) -> bool:

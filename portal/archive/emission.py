@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.datadict import dictionary_VR
 
 from portal.archive import codes
 from portal.archive.deidentify import (
@@ -22,7 +21,7 @@ from portal.archive.deidentify import (
     shifted_moment,
     text_of,
 )
-from portal.archive.plain import Header, Readable
+from portal.archive.plain import Header, Readable, kind_of
 
 # a value that may be kept as JSON, or None
 Rule = Callable[[Readable, str], Any]
@@ -171,7 +170,7 @@ def moved_facts(facts: dict[str, Any], weeks: int, order: list[int] | None) -> d
 
 
 def mover(keyword: str) -> Callable[[str, int], str]:
-    return shifted if dictionary_VR(keyword) == "DA" else shifted_moment
+    return shifted if kind_of(keyword) == "DA" else shifted_moment
 
 
 def moved_tracer(item: dict[str, Any], weeks: int) -> dict[str, Any]:

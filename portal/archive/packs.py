@@ -24,6 +24,8 @@ from portal.settings import private_secret
 
 NATIVE, STORED = "native.pack", "stored.pack"
 CHUNK = 2**20
+# so much is brought to the disk at once where there is time for it
+EARLY = 2**20
 NOT_OFFERED = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF})
 
 
@@ -122,11 +124,18 @@ def laid(frames: Sequence[Spooled], syntax: str, *, after: int) -> list[Extent]:
 
 
 def append(
-    folder: Path, pack: str, frames: Sequence[Spooled], syntax: str, *, after: int
+    folder: Path,
+    pack: str,
+    frames: Sequence[Spooled],
+    syntax: str,
+    *,
+    after: int,
+    has_time: Callable[[int], bool] = lambda n: False,
 ) -> list[Extent]:
     """Append frames behind the last committed byte `after`; what lies beyond is a crash's remainder.
 
-    The bytes are on disk only after `sync`, and one frame at most is in memory.
+    The bytes are on disk only after `sync`, and one frame at most is in memory. Where `has_time`, told how many bytes
+    they are, says so, the disk begins with them now.
     """
     out = os.open(folder / pack, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
@@ -136,6 +145,8 @@ def append(
             write(out, head(syntax))
             copy(frame, out)
             write(out, tail())
+        if has_time(os.lseek(out, 0, os.SEEK_CUR) - after):
+            os.fdatasync(out)
     finally:
         os.close(out)
     return laid(frames, syntax, after=after)
@@ -148,6 +159,7 @@ class Appending:
         self.thread: ThreadPoolExecutor | None = None
         self.jobs: list[Future[Any]] = []
         self.folders: dict[str, Path] = {}
+        self.unsynced = 0
 
     def begin(
         self, folder: str, pack: str, frames: Sequence[Spooled], syntax: str, *, after: int
@@ -155,8 +167,17 @@ class Appending:
         """Where the frames will lie; whether they do is known after `wait`."""
         if folder not in self.folders:
             self.folders[folder] = made_folder(folder)
-        self.then(partial(append, self.folders[folder], pack, frames, syntax, after=after))
+        work = partial(append, self.folders[folder], pack, frames, syntax)
+        self.then(partial(work, after=after, has_time=self.has_time))
         return laid(frames, syntax, after=after)
+
+    def has_time(self, n: int) -> bool:
+        """While others still read, what is written goes to the disk, so that the end need not wait for all of it."""
+        self.unsynced += n
+        if self.unsynced < EARLY or not all(job.done() or job.running() for job in self.jobs):
+            return False
+        self.unsynced = 0
+        return True
 
     def then(self, work: Callable[[], object]) -> None:
         """Do this after what was begun before."""

@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from portal.archive import limits
+from portal.archive.dicomweb.incoming import by_reading
 from portal.archive.dicomweb.multipart import Part, parameters, parts
 from portal.archive.frames import BadRequest, TooMuch
 from portal.archive.packs import DiskFull
@@ -253,7 +254,10 @@ class Peer:
             if media != "multipart/related":
                 raise BadRequest("not multipart")
             yield from parts(
-                capped(response), given.get("boundary", ""), Folder(folder), most_bytes=MOST_BYTES
+                by_reading(capped(response)),
+                given.get("boundary", ""),
+                Folder(folder),
+                most_bytes=MOST_BYTES,
             )
 
     def series(self, path: str, folder: Path) -> Iterator[Part]:

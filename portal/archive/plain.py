@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from pydicom import Dataset
 from pydicom.charset import convert_encodings, default_encoding
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import (
     DataElement,
     RawDataElement,
@@ -19,34 +19,68 @@ from pydicom.dataelem import (
     empty_value_for_VR,
 )
 from pydicom.tag import BaseTag
+from pydicom.uid import UID
 
 from portal.archive.prescan import Element
 
 TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UI", "UT"})
 NUMBERS = frozenset({"IS", "DS"})
-WRITTEN = TEXTS | NUMBERS
+# a name of one group is text as well; of several pydicom leaves out the empty ones
+WRITTEN = TEXTS | NUMBERS | {"PN"}
 # of these several values are split alike in every character set
 CODED = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI"})
 WORDS: Mapping[str, str] = MappingProxyType({"US": "H", "SS": "h", "UL": "I", "SL": "i", "FD": "d"})
 PADDING = b" \0"
+CHARSET = 0x00080005
 # what is told of an element whose bytes are not plain
 ASK = object()
 
 
-def dataset_of(data: bytes, start: int, elements: Iterable[Element]) -> Dataset:
+def dataset_of(data: bytes, elements: Iterable[Element]) -> Dataset:
     """The data set that pydicom reads from these bytes, its elements having been found already."""
     found: dict[BaseTag, RawDataElement | DataElement] = {}
     for number, kind, place, length in elements:
-        tag, vr, place = BaseTag(number), kind.decode(), place + start
+        tag, vr = tag_of_number(number), kind.decode()
         value = data[place : place + length] if length else empty_value_for_VR(vr, raw=True)
         found[tag] = RawDataElement(tag, vr, length, cast(bytes, value), place, False, True)
     ds = Dataset(found)
-    charset = found.get(BaseTag(0x00080005))
-    said: Any = (
-        convert_raw_data_element(charset).value if isinstance(charset, RawDataElement) else None
-    )
-    ds.set_original_encoding(False, True, convert_encodings(said) if charset else default_encoding)
+    charset = found.get(BaseTag(CHARSET))
+    ds.set_original_encoding(False, True, list(encodings(charset)) if charset else default_encoding)
     return ds
+
+
+def charset_text(raw: RawDataElement) -> Any:
+    """The character sets that an element names, as pydicom reads it."""
+    return named_charsets(raw.VR or "CS", raw.value)
+
+
+def encodings(raw: Any) -> tuple[str, ...]:
+    """Python's names of the character sets that an element names."""
+    return tuple(convert_encodings(charset_text(raw)))
+
+
+@lru_cache(maxsize=64)
+def named_charsets(vr: str, content: bytes | None) -> Any:
+    tag = BaseTag(CHARSET)
+    raw = RawDataElement(tag, vr, len(content or b""), content, 0, False, True)
+    return convert_raw_data_element(raw).value
+
+
+@lru_cache(maxsize=4096)
+def tag_of_number(number: int) -> BaseTag:
+    return BaseTag(number)
+
+
+@lru_cache(maxsize=256)
+def uid_of(text: str) -> UID:
+    """A UID of pydicom, which looks at each letter of one whenever it is made."""
+    return UID(text)
+
+
+@lru_cache(maxsize=1024)
+def kind_of(keyword: str) -> str:
+    """The value representation of an element in the dictionary."""
+    return dictionary_VR(keyword)
 
 
 class Readable(Protocol):
@@ -181,7 +215,8 @@ def text_of_raw(raw: RawDataElement) -> str | None:
     if value is None:
         return None
     text = value.decode("ascii").strip()
-    return None if raw.VR in NUMBERS and numbers(text, raw.VR) is ASK else text
+    is_known = raw.VR not in NUMBERS or numbers(text, raw.VR) is not ASK
+    return text if is_known and (raw.VR != "PN" or "=" not in text) else None
 
 
 def plain_number(ds: Readable, keyword: str) -> str | int | None:

@@ -86,9 +86,10 @@ class Child:
 
     def line(self, handle: int, until: float) -> bytes:
         """The next line of the child, or what came of it by then."""
-        text = bytearray()
+        text, waiting = bytearray(), select.poll()
+        waiting.register(handle, select.POLLIN)
         while not text.endswith(b"\n"):
-            ready, _, _ = select.select([handle], [], [], max(0.0, until - time.monotonic()))
+            ready = waiting.poll(1e3 * max(0.0, until - time.monotonic()))
             chunk = os.read(handle, 2**16) if ready else b""
             if not chunk:
                 break
@@ -156,14 +157,11 @@ class Pool:
             found = self.rooms.get_nowait() if 0 < size <= MOST else None
         except queue.Empty:
             found = None
-        if found is None:
-            yield None
-            return
         try:
-            found.begin()
-            yield found
+            yield found if found is not None and has_begun(found) else None
         finally:
-            self.rooms.put(found)
+            if found is not None:
+                self.rooms.put(found)
 
     def close(self) -> None:
         """End every child; the places stay, so that a later file starts a new one."""
@@ -172,6 +170,15 @@ class Pool:
             if child is not None:
                 child.end()
             self.free.put(None)
+
+
+def has_begun(room: Nameless) -> bool:
+    """Ready for a body; False where the disk has no room for it, which the files of a folder may say as well."""
+    try:
+        room.begin()
+    except OSError:
+        return False
+    return True
 
 
 def text(name: str) -> str:

@@ -75,13 +75,12 @@ def scan(data: bytes) -> Scanned:
     data = with_preamble(data)
     meta, start = group_two(data)
     syntax = meta[SYNTAX]
-    body = data[start:]
     if syntax == DEFLATED:
-        inflated = inflate(body)
+        inflated = inflate(data[start:])
         Walker(inflated, little=True, explicit=True).walk()
         return Scanned(data, syntax, start, meta)
     little = syntax != EXPLICIT_BE
-    walker = Walker(body, little=little, explicit=syntax != IMPLICIT_LE)
+    walker = Walker(data, start, little=little, explicit=syntax != IMPLICIT_LE)
     walker.walk()
     if any(data[:PREAMBLE]):
         data = bytes(PREAMBLE) + data[PREAMBLE:]
@@ -141,10 +140,10 @@ def inflate(body: bytes) -> bytes:
 
 
 class Walker:
-    """Walks a data set with a stack of the ends of open sequences and items."""
+    """Walks the data set that begins at `start`, with a stack of the ends of open sequences and items."""
 
-    def __init__(self, data: bytes, *, little: bool, explicit: bool) -> None:
-        self.data = data
+    def __init__(self, data: bytes, start: int = 0, *, little: bool, explicit: bool) -> None:
+        self.data, self.start = data, start
         self.order = "<" if little else ">"
         self.explicit = explicit and not self.begins_implicit()
         self.implicit_from: int | None = None
@@ -156,13 +155,14 @@ class Walker:
 
     def begins_implicit(self) -> bool:
         """Some writers name an explicit syntax and write an implicit data set; pydicom reads both."""
-        if self.order != "<" or len(self.data) < 8 or self.data[4:6] in KNOWN_VRS:
+        left = len(self.data) - self.start
+        if self.order != "<" or left < 8 or self.data[self.start + 4 : self.start + 6] in KNOWN_VRS:
             return False
-        group, _, length = struct.unpack_from("<HHI", self.data)
-        return bool(group == 0x0008 and 8 + length <= len(self.data))
+        group, _, length = struct.unpack_from("<HHI", self.data, self.start)
+        return bool(group == 0x0008 and 8 + length <= left)
 
     def walk(self) -> None:
-        place, size = 0, len(self.data)
+        place, size = self.start, len(self.data)
         while place + 8 <= size:
             while self.ends and self.ends[-1] != UNDEFINED and place >= self.ends[-1]:
                 self.close()

@@ -8,20 +8,18 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pydicom
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
-from pydicom.uid import UID
 
 from portal.archive import limits, received
 from portal.archive.acquisition import acquisition, views_of
@@ -35,13 +33,19 @@ from portal.archive.classify import (
     classify,
     is_known_class,
 )
-from portal.archive.decode import Shape, native_frames, shape_of, stored_frames
+from portal.archive.decode import (
+    Shape,
+    native_frames,
+    pixels_as_read,
+    shape_of,
+    stored_frames,
+)
 from portal.archive.deidentify import facts, listed, number, text_of
 from portal.archive.emission import UNITS, emission
 from portal.archive.extremes import Extremes
 from portal.archive.geometry import plane, stack_of_nm
 from portal.archive.limits import is_valid_uid
-from portal.archive.plain import Header, Readable, dataset_of
+from portal.archive.plain import Header, Readable, dataset_of, uid_of
 from portal.archive.prescan import (
     EXPLICIT_LE,
     IMPLICIT_LE,
@@ -55,7 +59,9 @@ from portal.archive.prescan import (
 from portal.archive.refusals import Refusal
 
 PLAIN_CHARSETS = frozenset({b"", b"ISO_IR 6", b"ISO_IR 100", b"ISO_IR 192"})
-PLAIN_TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UI", "UT"})
+PLAIN_TEXTS = frozenset(
+    {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UI", "UT"}
+)
 PLAIN_NUMBERS = {
     vr: re.compile(rb" *%b *(\\ *%b *)*" % (one, one))
     for vr, one in (("IS", rb"[+-]?[0-9]{1,12}"), ("DS", rb"[+-]?[0-9]{1,12}(\.[0-9]{1,12})?"))
@@ -86,7 +92,7 @@ def read(
     """
     data = content_of(path, piece)
     scanned = scan(data)
-    syntax = UID(scanned.transfer_syntax_uid)
+    syntax = uid_of(scanned.transfer_syntax_uid)
     if not syntax.is_transfer_syntax:
         raise Refusal("syntax", name=str(syntax) if is_valid_uid(syntax) else "of this file")
     ds = parsed(scanned)
@@ -123,7 +129,7 @@ class Spool:
         """Where native frames lie in the file one behind the other, as the very bytes that were read; else None."""
         if not self.data or syntax not in (IMPLICIT_LE, EXPLICIT_LE) or shape.bits == 1:
             return None
-        pixels, told = ds.PixelData, ds["PixelData"].file_tell
+        pixels, told = pixels_as_read(ds)
         # a preamble that was put before the file moves what pydicom tells of it
         for place in (told, told - PREAMBLE - len(MAGIC)) if isinstance(told, int) else ():
             if place > 0 and isinstance(pixels, bytes) and self.data.startswith(pixels, place):
@@ -171,7 +177,7 @@ def parsed(scanned: Scanned) -> Dataset:
         warnings.simplefilter("ignore")
         try:
             if scanned.elements is not None:
-                return dataset_of(scanned.data, scanned.start, scanned.elements)
+                return dataset_of(scanned.data, scanned.elements)
             return pydicom.dcmread(io.BytesIO(scanned.data))
         except PARSE_ERRORS as error:
             raise Refusal("header") from error
@@ -304,7 +310,7 @@ def native_extents(
 
 
 def write_stored(ds: Dataset, syntax: str, shape: Shape, spool: Path) -> list[list[Any]]:
-    if not UID(syntax).is_compressed or syntax == "1.2.840.10008.1.2.1.99":
+    if not uid_of(syntax).is_compressed or syntax == "1.2.840.10008.1.2.1.99":
         return []
     extents: list[list[Any]] = []
     with (spool / "stored").open("wb") as out:
@@ -367,11 +373,17 @@ def with_nm_stack(found: dict[str, Any], ds: Readable) -> dict[str, Any]:
     return found
 
 
+def several(value: Any) -> list[Any]:
+    """The values of an element that may have one."""
+    is_one = isinstance(value, str) or not isinstance(value, Iterable)
+    return [value] if is_one else list(value)
+
+
 def windows(ds: Readable) -> list[list[float]]:
     """Finite centre and width pairs of the header."""
     centres, widths = ds.get("WindowCenter"), ds.get("WindowWidth")
     if centres is None or widths is None:
         return []
-    pairs = zip(np.atleast_1d(centres), np.atleast_1d(widths), strict=False)
+    pairs = zip(several(centres), several(widths), strict=False)
     found = [[number(c), number(w)] for c, w in pairs]
     return [[float(c), float(w)] for c, w in found if c is not None and w is not None and w >= 1]

@@ -21,8 +21,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag
-from pydicom.uid import UID
 
+from portal.archive.plain import ASK, charset_text, uid_of, value_of
 from portal.archive.prescan import DEFLATED, UNDEFINED, Scanned
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -183,21 +183,28 @@ def reread(ds: Dataset, content: bytes) -> Dataset:
 
 def of_pixels(ds: Dataset, written: Written, syntax: str) -> Said:
     """The address of the pixels, and in which transfer syntaxes they may be had."""
-    kept = [syntax] if UID(syntax).is_compressed and syntax != DEFLATED else []
-    syntaxes = list(dict.fromkeys([*kept, LITTLE_ENDIAN]))
-    found = {"00083002": as_text({"vr": "UI", "Value": syntaxes})}
+    found = {"00083002": syntaxes_text(syntax)}
     if "PixelData" in ds:
-        bits = ds.get("BitsAllocated", 16)
+        bits = value_of(ds.get_item("BitsAllocated")) if "BitsAllocated" in ds else 16
+        bits = ds.get("BitsAllocated") if bits is ASK else bits
         vr = "OB" if isinstance(bits, int) and bits <= 8 else "OW"
         address = f"{written.root}/bulkdata/7FE00010"
         found["7FE00010"] = as_text({"vr": vr, "BulkDataURI": address})
     return found
 
 
+@lru_cache(maxsize=64)
+def syntaxes_text(syntax: str) -> str:
+    """In which transfer syntaxes pixels may be had that came in this one."""
+    kept = [syntax] if uid_of(syntax).is_compressed and syntax != DEFLATED else []
+    return as_text({"vr": "UI", "Value": list(dict.fromkeys([*kept, LITTLE_ENDIAN]))})
+
+
 def charset_of(ds: Dataset, outer: str) -> str:
     if "SpecificCharacterSet" not in ds:
         return outer
-    value = ds["SpecificCharacterSet"].value
+    one: Any = ds.get_item("SpecificCharacterSet")
+    value = charset_text(one) if isinstance(one, RawDataElement) else one.value
     return value if isinstance(value, str) else "\\".join(map(str, value or ""))
 
 

@@ -273,7 +273,7 @@ def test_an_element_that_may_wait_is_readable(vr, value):
 @pytest.mark.parametrize(
     ("vr", "value", "waits"),
     [
-        ("LO", b"Text", True), ("LO", b"M\xfcller", False), ("LO", b"\x1b$B", False), ("PN", b"A^B", False),
+        ("LO", b"Text", True), ("LO", b"M\xfcller", False), ("LO", b"\x1b$B", False), ("PN", b"A^B", True),
         ("IS", b"12 ", True), ("IS", b"1A", False), ("IS", b"", False), ("DS", b"1.5\\-2", True), ("DS", b"1e5", False),
         ("DS", b"1" * 13, False), ("US", b"ab", True), ("US", b"abc", False), ("UN", b"ab", False), (None, b"ab", False),
     ],

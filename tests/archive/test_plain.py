@@ -162,7 +162,7 @@ def assert_same(data: bytes) -> bool:
     if scanned.elements is None:
         return False
     theirs = pydicom.dcmread(io.BytesIO(scanned.data), force=True)
-    assert as_read(dataset_of(scanned.data, scanned.start, scanned.elements)) == as_read(theirs)
+    assert as_read(dataset_of(scanned.data, scanned.elements)) == as_read(theirs)
     return True
 
 

@@ -1,19 +1,17 @@
-"""Reading a multipart/related body as a stream: each part to a file of its own, nothing whole in memory."""
+"""Reading a multipart/related body as a stream: each part where its room wants it, nothing whole in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from portal.archive import packs
 from portal.archive.accept import split_outside_quotes
+from portal.archive.dicomweb.incoming import BROKEN, Into
 from portal.archive.frames import BadRequest, TooMuch
-from portal.archive.room import Place, Room
+from portal.archive.room import CHUNK, HEAD_BYTES, Place, Room, Window
 
-# gunicorn copies the rest of what it has received at each read: of 64 KiB it copies a body several times over
-CHUNK, HEAD_BYTES = 2**18, 16 * 2**10
 MOST_BYTES, MOST_PARTS = 4 * 2**30, 5_000
 START, END = 4, b"\r\n\r\n"
-BROKEN = "The multipart body is broken; send it again."
 
 
 @dataclass(frozen=True)
@@ -39,80 +37,91 @@ def parameters(content_type: str) -> tuple[str, dict[str, str]]:
 
 
 class Body:
-    """The bytes of a request, looked at through a small window."""
+    """The bytes of a request, looked at through a window: a small one that moves on, or as large as all of them."""
 
-    def __init__(self, read: Callable[[int], bytes], boundary: str, most_bytes: int) -> None:
-        self.read, self.most_bytes = read, most_bytes
+    def __init__(self, into: Into, boundary: str, window: Window, most_bytes: int) -> None:
+        self.into, self.window, self.most_bytes = into, window, most_bytes
         self.mark = b"\r\n--" + boundary.encode("ascii", "replace")
-        self.window = b"\r\n"
+        # what has come and was not moved lies between; no delimiter begins before `looked`
+        self.at, self.looked, self.end = 0, 0, 2
+        window.bytes[:2] = b"\r\n"
         self.total = 0
         # of the part that was moved last
         self.written, self.start = 0, b""
 
     def fill(self) -> None:
-        chunk = self.read(CHUNK)
-        if not chunk:
+        """Receive more; all places in the window change where it moves on."""
+        gone = self.window.moved_on(self.at, self.end)
+        self.at, self.looked, self.end = self.at - gone, self.looked - gone, self.end - gone
+        with memoryview(self.window.bytes) as whole, whole[self.end :][:CHUNK] as place:
+            n = self.into(place)
+        if not n:
             raise BadRequest(BROKEN)
-        self.total += len(chunk)
+        self.end, self.total = self.end + n, self.total + n
         if self.total > self.most_bytes:
             most = self.most_bytes // 2**30
             raise TooMuch(f"The request is larger than {most} GiB; send fewer images at once.")
-        self.window += chunk
 
-    def delimiter(self) -> int:
-        """Where a whole delimiter begins in the window, -1 for none; the same letters within data are data."""
-        # of a short mark most windows have none, and Python looks for it twice as fast from behind
-        at = self.window.find(self.mark) if self.window.rfind(self.mark) >= 0 else -1
-        while at >= 0:
-            while len(self.window) < at + len(self.mark) + 2:
+    def has_delimiter(self) -> bool:
+        """Does a whole one stand in the window? It begins at `looked` then; the same letters within data are data."""
+        while (found := self.window.bytes.find(self.mark, self.looked, self.end)) >= 0:
+            self.looked = found
+            while self.end < self.looked + len(self.mark) + 2:
                 self.fill()
-            after = self.window[at + len(self.mark) :][:2]
+            behind = self.looked + len(self.mark)
+            after = self.window.bytes[behind : behind + 2]
             if after == b"--" or after[:1] in (b"\r", b" ", b"\t"):
-                return at
-            at = self.window.find(self.mark, at + 1)
-        return -1
+                return True
+            self.looked += 1
+        self.looked = max(self.at, self.end - len(self.mark) + 1)
+        return False
 
     def to_delimiter(self, out: int | None) -> bool:
         """Move what lies before the next delimiter to `out`; True if it is the closing one."""
-        self.written, self.start = 0, b""
-        keep = len(self.mark) + 1
-        while (at := self.delimiter()) < 0:
-            if len(self.window) > keep:
-                self.put(out, len(self.window) - keep)
-                self.window = self.window[-keep:]
+        self.written, self.start, self.looked = 0, b"", self.at
+        while not self.has_delimiter():
+            self.put(out, self.looked)
             self.fill()
-        self.put(out, at)
-        self.window = self.window[at + len(self.mark) :]
-        return self.window[:2] == b"--"
+        self.put(out, self.looked)
+        self.at += len(self.mark)
+        return self.window.bytes[self.at : self.at + 2] == b"--"
 
-    def put(self, out: int | None, size: int) -> None:
-        """Write the first so many bytes of the window."""
-        if out is None:
-            return
+    def put(self, out: int | None, end: int) -> None:
+        """Take the window up to here to the part; where it stays in the window, it is there already."""
         if len(self.start) < START:
-            self.start += self.window[: min(size, START - len(self.start))]
-        self.written += packs.write(out, memoryview(self.window)[:size])
+            self.start += bytes(self.window.bytes[self.at : min(end, self.at + START - len(self.start))])  # fmt: skip
+        if out is not None and end > self.at:
+            with memoryview(self.window.bytes) as whole, whole[self.at : end] as part:
+                packs.write(out, part)
+        self.written += end - self.at
+        self.at = end
 
     def head(self) -> str:
         """The headers of a part: its Content-Type."""
-        while (at := self.window.find(END)) < 0 and len(self.window) <= HEAD_BYTES:
+        while (found := self.window.bytes.find(END, self.at, self.end)) < 0 and (
+            self.end - self.at <= HEAD_BYTES
+        ):
             self.fill()
-        if not 0 <= at <= HEAD_BYTES:
+        if not 0 <= found - self.at <= HEAD_BYTES:
             raise BadRequest("The head of a part is too long.")
-        lines = self.window[:at].decode("latin-1").split("\r\n")[1:]
-        self.window = self.window[at + len(END) :]
+        lines = bytes(self.window.bytes[self.at : found]).decode("latin-1").split("\r\n")[1:]
+        self.at = found + len(END)
         pairs = [line.partition(":") for line in lines]
-        found = [v.strip() for k, _, v in pairs if k.strip().lower() == "content-type"]
-        return parameters(found[0])[0] if found else ""
+        named = [v.strip() for k, _, v in pairs if k.strip().lower() == "content-type"]
+        return parameters(named[0])[0] if named else ""
+
+    def drain(self) -> None:
+        """Read the epilogue, so that the connection can be used again."""
+        with memoryview(bytearray(CHUNK)) as place:
+            while self.into(place):
+                pass
 
 
-def parts(
-    read: Callable[[int], bytes], boundary: str, room: Room, *, most_bytes: int = MOST_BYTES
-) -> Iterator[Part]:
+def parts(into: Into, boundary: str, room: Room, *, most_bytes: int = MOST_BYTES) -> Iterator[Part]:
     """Each part in its place in the `room`; what stands before and after the parts is left out."""
     if not boundary or len(boundary) > 70:
         raise BadRequest("The request names no boundary of its parts.")
-    body = Body(read, boundary, most_bytes)
+    body = Body(into, boundary, room.window(), most_bytes)
     is_last = body.to_delimiter(None)
     number = 0
     while not is_last:
@@ -120,8 +129,25 @@ def parts(
         if number > MOST_PARTS:
             raise TooMuch(f"A request holds at most {MOST_PARTS} images.")
         media = body.head()
-        with room.opened(number) as (out, place):
+        with room.opened(number, body.at) as (out, place):
             is_last = body.to_delimiter(out)
         yield Part(media, place, body.written, body.start)
-    while read(CHUNK):  # the epilogue, so that the connection can be used again
-        pass
+    body.drain()
+
+
+def single(into: Into, media: str, room: Room) -> Iterator[Part]:
+    """The one part of a body that is a file; none where it is empty."""
+    window = room.window()
+    start, size, at = b"", 0, 0
+    with room.opened(1, at) as (out, place):
+        while True:
+            with memoryview(window.bytes) as whole, whole[at:][:CHUNK] as here:
+                n = into(here)
+                start = start or bytes(here[: min(n, START)])
+                if out is not None:
+                    packs.write(out, here[:n])
+            if not n:
+                break
+            size, at = size + n, at + (n if out is None else 0)
+    if size:
+        yield Part(media, place, size, start)

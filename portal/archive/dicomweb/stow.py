@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -11,16 +11,15 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from gunicorn.http.errors import ParseException
 
 from portal.accounts.models import User
-from portal.archive import packs
 from portal.archive.ahead import Prepare, reading_ahead
 from portal.archive.asked import MANY, Asked, of_each, place, some_names, written
 from portal.archive.context import Context
 from portal.archive.dicomweb import source
 from portal.archive.dicomweb.header import Elements, put
-from portal.archive.dicomweb.multipart import BROKEN, CHUNK, START, Part, parameters, parts
+from portal.archive.dicomweb.incoming import reader
+from portal.archive.dicomweb.multipart import Part, parameters, parts, single
 from portal.archive.dicomweb.wado import JSON
 from portal.archive.frames import BadRequest
 from portal.archive.index import prepare
@@ -31,7 +30,7 @@ from portal.archive.refusals import DAMAGED, SENTENCES
 from portal.archive.room import Folder, Room
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.archive.unpack import Entry, begins_zip
-from portal.errors import StudyError, stalled
+from portal.errors import StudyError
 
 DICOM = "application/dicom"
 HELD, WARNED, DISCARDED = 0xB0F0, 0xB007, 0xB006
@@ -129,40 +128,16 @@ def preparing(door: Door) -> Prepare:
     return partial(prepare, context)
 
 
-def reader(request: HttpRequest) -> Callable[[int], bytes]:
-    """Reads the body as it comes, also without a length where the server ends it itself.
-
-    Raises Stalled (408) where the sender stops sending.
-    """
-    is_chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
-    stream: Any = request.environ["wsgi.input"] if is_chunked else request  # type: ignore[attr-defined]
-
-    def read(size: int) -> bytes:
-        try:
-            return bytes(stream.read(size))
-        except ParseException as error:  # chunks that are none
-            raise BadRequest(BROKEN) from error
-        except OSError as error:
-            raise stalled() from error
-
-    return read
-
-
 def spooled(request: HttpRequest, room: Room) -> Iterator[Part]:
     """Each part as soon as it is whole."""
     media, given = parameters(request.headers.get("Content-Type", ""))
-    read = reader(request)
+    into = reader(request)
     if media == "multipart/related" and given.get("type", DICOM).lower() == DICOM:
-        yield from parts(read, given.get("boundary", ""), room)
+        yield from parts(into, given.get("boundary", ""), room)
         return
     if media != DICOM:
         raise Unsupported("Images are stored as multipart/related of application/dicom.")
-    start, size = b"", 0
-    with room.opened(1) as (out, place):
-        while chunk := read(CHUNK):
-            start, size = start or chunk[:START], size + packs.write(out, chunk)
-    if size:
-        yield Part(DICOM, place, size, start)
+    yield from single(into, DICOM, room)
 
 
 def result(heard: dict[str, Any], file: ImportFile) -> Result:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.archive.dicomweb import multipart
+from portal.archive.dicomweb.incoming import by_reading
 from portal.archive.dicomweb.multipart import HEAD_BYTES, MOST_BYTES, MOST_PARTS, parameters, parts
 from portal.archive.frames import BadRequest, TooMuch
 from portal.archive.room import Folder
@@ -21,7 +22,7 @@ def taken(data: bytes, boundary: str = "b", *, size: int = 2**16, **more) -> lis
     """Media type and content of each part, the body being read in pieces of `size`."""
     stream = io.BytesIO(data)
     room = Folder(more.pop("folder"))
-    came = parts(lambda _: stream.read(size), boundary, room, **more)
+    came = parts(by_reading(lambda n: stream.read(min(n, size))), boundary, room, **more)
     found = [(part.media, part.path.read_bytes()) for part in came]
     assert stream.read() == b""  # the connection can be used again
     return found
@@ -159,30 +160,25 @@ def test_a_request_has_at_most_so_many_bytes(folder, over):
 
 def test_parts_lie_under_numbers_of_ours_whatever_they_are_called(tmp_path):
     head = b'--b\r\nContent-Disposition: attachment; filename="../../etc/passwd"\r\n\r\n'
-    found = [p.path for p in parts(io.BytesIO(head + b"x\r\n" + head + b"y\r\n--b--").read, "b", Folder(tmp_path))]  # fmt: skip
+    found = [p.path for p in parts(by_reading(io.BytesIO(head + b"x\r\n" + head + b"y\r\n--b--").read), "b", Folder(tmp_path))]  # fmt: skip
     assert found == [tmp_path / "1", tmp_path / "2"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2"]
 
 
 def test_a_large_part_is_never_whole_in_memory(tmp_path):
-    """16 MiB in reads of 64 KiB: the window stays a few reads wide."""
-    widest = 0
+    """16 MiB in reads of 64 KiB: the window stays as wide as it was."""
     left = [b"--b\r\n\r\n", *[bytes(2**16)] * 256, b"\r\n--b--"]
-
-    class Watched(multipart.Body):
-        def fill(self) -> None:
-            nonlocal widest
-            super().fill()
-            widest = max(widest, len(self.window))
-
-    body = Watched(lambda _: left.pop(0) if left else b"", "b", MOST_BYTES)
+    room = Folder(tmp_path)
+    window = room.window()
+    into = by_reading(lambda _: left.pop(0) if left else b"")
+    body = multipart.Body(into, "b", window, MOST_BYTES)
     body.to_delimiter(None)
     body.head()
-    with Folder(tmp_path).opened(1) as (out, place):
+    with room.opened(1, body.at) as (out, place):
         assert body.to_delimiter(out)
     assert place.path == tmp_path / "1"
     assert (tmp_path / "1").stat().st_size == body.written == 2**24
-    assert widest < 2**17
+    assert len(window.bytes) < 2**20
 
 
 @pytest.mark.parametrize(

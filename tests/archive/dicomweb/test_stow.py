@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 from requests.adapters import BaseAdapter
 
+from portal.archive.dicomweb.incoming import by_reading
 from portal.archive.dicomweb.multipart import parts
 from portal.archive.frames import BadRequest
 from portal.archive.models import Exam, Instance, Series
@@ -209,7 +210,13 @@ def test_a_body_cut_anywhere_is_broken_and_never_a_shorter_request(tmp_path_fact
     data = body(b"abc", b"def")
     stream = io.BytesIO(data[: max(0, len(data) - 4 - cut)])
     with pytest.raises(BadRequest):
-        list(parts(lambda size: stream.read(size), "b", Folder(tmp_path_factory.mktemp("parts"))))
+        list(
+            parts(
+                by_reading(lambda size: stream.read(size)),
+                "b",
+                Folder(tmp_path_factory.mktemp("parts")),
+            )
+        )
 
 
 class Loop(BaseAdapter):
