@@ -4,6 +4,7 @@ A viewer asks for one frame after the other with the same headers, and so do sea
 very connection, is not read again as long as every byte behind the request line stays the same.
 """
 
+import gc
 import logging
 import os
 import re
@@ -58,6 +59,11 @@ class PatientParser(RequestParser):  # type: ignore[misc]
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
     """`gthread` with a limit on each wait of a connection, in both directions."""
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        gc.collect()
+        gc.freeze()  # the application stays: no collection need look at it while somebody waits
 
     def handle(self, conn: TConn) -> Any:
         limit_waits(conn.sock)

@@ -28,7 +28,7 @@ def person(request: HttpRequest, what: str) -> User:
 def show(request: HttpRequest, user: User, new_token: str = "") -> HttpResponse:
     context = {
         "has_second_factor": second_factor.has_one(user),
-        "tokens": tokens.live(user, timezone.now()),
+        "tokens": tokens.live_of(user, timezone.now()),
         "new_token": new_token,
         "max_days": tokens.MAX_DAYS,
     }

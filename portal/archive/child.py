@@ -1,6 +1,7 @@
 """The ingest child: reads hostile bytes under limits, one JSON line in, one out; knows no Django."""
 
 import errno
+import gc
 import json
 import os
 import resource
@@ -73,6 +74,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     restrain()
+    gc.freeze()  # what was imported stays: no collection need look at it
     sys.stdout.write("\n")  # the clock of the first file does not run while Python starts
     sys.stdout.flush()
     for line in sys.stdin:

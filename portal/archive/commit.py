@@ -16,7 +16,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from portal.archive import packs, rows
+from portal.archive import packs
 from portal.archive.ahead import Ahead, Read
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
@@ -29,6 +29,7 @@ from portal.archive.refusals import Refusal
 from portal.archive.settle import settle
 from portal.archive.unpack import Entry
 from portal.audit.trail import record
+from portal.sql import rows
 
 # the series of a batch, with all their images where the batch alone has written them
 Touched = dict[int, tuple[Series, list[Instance] | None]]

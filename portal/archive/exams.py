@@ -8,8 +8,7 @@ from typing import Any
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from portal.archive import packs, rows, uids
-from portal.archive.asked import Asked, place, written
+from portal.archive import packs, uids
 from portal.archive.classify import NM
 from portal.archive.context import Context
 from portal.archive.decode import LITTLE_ENDIAN
@@ -18,6 +17,8 @@ from portal.archive.geometry import is_alike
 from portal.archive.identities import seal_exam
 from portal.archive.models import Exam, Identity, Series
 from portal.archive.recent import Recent
+from portal.sql import rows
+from portal.sql.asked import Asked, place, written
 
 
 @lru_cache(maxsize=8)

@@ -12,10 +12,11 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError
 
-from portal.archive import packs, rows
+from portal.archive import packs
 from portal.archive.models import Exam, Identity, Instance, Series, SourceSeries, SourceUid
 from portal.archive.packs import Spooled
 from portal.errors import Unavailable
+from portal.sql import rows
 
 NOT_HERE = "The sealed headers are not here; put the identity folder back from its backup."
 PARTS = 5  # before the pixels, behind them, bulk values, their index, JSON

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from portal.archive import rows, uids
-from portal.archive.asked import MANY, Asked, of_each, some_names, written
+from portal.archive import uids
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
 from portal.archive.models import Exam, Instance, Series
 from portal.archive.packs import Appending
+from portal.sql import rows
+from portal.sql.asked import MANY, Asked, of_each, some_names, written
 
 Place = tuple[object, ...]
 

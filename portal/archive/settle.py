@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db import transaction
 
-from portal.archive import rows
-from portal.archive.asked import Asked, place, written
 from portal.archive.classify import HELD, NM
 from portal.archive.geometry import Frame, Stack, stack_of_slices
 from portal.archive.models import Instance, Series
 from portal.audit.chain import digest
+from portal.sql import rows
+from portal.sql.asked import Asked, place, written
 
 SETTLED = [
     "n_frames", "geometry", "values", "digest", "state", "reason_code", "sentence", "is_volume",

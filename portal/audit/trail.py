@@ -1,15 +1,21 @@
 """Recording acts: each is the last statement of its transaction, under the chain lock."""
 
 import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from portal import __version__
 from portal.audit.chain import GENESIS, canonical, event_hash, exact, payload_digest
 from portal.audit.context import current
 from portal.audit.models import AuditEvent, AuditPayload
+from portal.sql import rows
+from portal.sql.asked import Asked, written
 
 CHAIN_LOCK = 0x0557E0
 
@@ -46,20 +52,45 @@ def record(
     with transaction.atomic():
         event = append(act, actor=actor, clock=clock)
         if has_values:
-            AuditPayload.objects.create(event=event, salt=salt, body=canonical(payload).decode())
+            rows.insert([AuditPayload(event=event, salt=salt, body=canonical(payload).decode())])
     return event
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last act of the chain."""
+
+    seq: int
+    hash: bytes
+    at: datetime | None = None
+
+
+def head_of_chain() -> Head:
+    for seq, text, at in last_act().rows({}):
+        return Head(seq, bytes.fromhex(text), moment(at))
+    return Head(0, GENESIS)
+
+
+@lru_cache(maxsize=1)
+def last_act() -> Asked:
+    return written(AuditEvent.objects.order_by("-seq").values_list("seq", "hash", "at")[:1])
+
+
+def moment(stored: datetime | str) -> datetime | None:
+    """A time as a database gives it to those who ask without the ORM: of SQLite it is UTC, and says nothing of that."""
+    found = parse_datetime(stored) if isinstance(stored, str) else stored
+    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
 
 
 def append(act: dict[str, Any], *, actor: str, clock: str) -> AuditEvent:
     """Chain one act to the head, with who, when and in which request."""
     who = current.get()
     lock_chain()
-    head = AuditEvent.objects.order_by("-seq").values("seq", "hash", "at").first()
-    now = timezone.now()
-    went_back = head is not None and now < head["at"]
+    head, now = head_of_chain(), timezone.now()
+    went_back = head.at is not None and now < head.at
     fields: dict[str, Any] = {
         **act,
-        "seq": (head["seq"] if head else 0) + 1,
+        "seq": head.seq + 1,
         "at": now,
         "actor": actor or who.actor,
         "request": who.request,
@@ -68,5 +99,6 @@ def append(act: dict[str, Any], *, actor: str, clock: str) -> AuditEvent:
         "app": __version__,
         "clock": "back" if went_back else clock or who.clock,
     }
-    previous = bytes.fromhex(head["hash"]) if head else GENESIS
-    return AuditEvent.objects.create(**fields, hash=event_hash(previous, fields))
+    event = AuditEvent(**fields, hash=event_hash(head.hash, fields))
+    rows.insert_one(event)
+    return event

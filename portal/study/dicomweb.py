@@ -5,6 +5,7 @@ In the source view while identities are kept; the fence is let down for that, on
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -29,11 +30,14 @@ from portal.audit.trail import record
 from portal.errors import Forbidden, NotFound, StudyError, as_json
 from portal.fence.blind import lifted
 from portal.roles import rule
+from portal.sql.asked import Asked, written
 from portal.study.access import NO_SUCH_PAGE
 from portal.study.images import door_of
 from portal.study.models import Membership, Study
 
 METHODS = ("GET", "HEAD")
+# stands for a user in a written question
+PERSON = -1
 NO_STORE = "private, no-store"
 OF_SENDERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 NOT_YOURS = "Only coordinators of a study reach its images here."
@@ -89,14 +93,21 @@ def admitted(request: HttpRequest, rest: str) -> HttpResponseBase:
 
 def reached_by(person: User, *, is_token: bool) -> tuple[list[str], bool]:
     """The studies that this member coordinates, and whether their images are shown with the headers as received."""
-    rows = Membership.objects.filter(user=person, can_coordinate=True)
-    found = list(rows.values_list("study__code", "sees_truth", "study__is_synthetic"))
+    found = coordinated().rows({PERSON: person.pk})
     if not found:
         raise Forbidden(NOT_YOURS)
     is_sealed = settings.IDENTITIES != "none" and all(sees for _, sees, _ in found)
     if is_sealed and not is_token:
         second_factor.require(person, is_synthetic=all(made_up for _, _, made_up in found))
     return [code for code, _, _ in found], is_sealed
+
+
+@lru_cache(maxsize=1)
+def coordinated() -> Asked:
+    rows = Membership.objects.filter(user=PERSON, can_coordinate=True)
+    return written(
+        rows.order_by("pk").values_list("study__code", "sees_truth", "study__is_synthetic")
+    )
 
 
 def exams_at_once(shelf: Shelf) -> AtOnce:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from portal.archive.asked import MANY
 from portal.archive.context import Context
 from portal.archive.models import Instance, Series
 from portal.archive.recent import Recent, named, unheld
+from portal.sql.asked import MANY
 from tests.cohort import make_exam, make_series, make_study
 
 pytestmark = pytest.mark.django_db

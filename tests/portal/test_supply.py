@@ -14,8 +14,8 @@ PIN = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?==([^\s;\\]+)", re.MULTILIN
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
 # findings of medium weight, how many, and why each is none
 EXPLAINED = {
-    ("portal/archive/rows.py", "B608"): (2, "tables and columns of our own models"),
-    ("portal/archive/asked.py", "B608"): (2, "statements that the ORM wrote are put together; their values stay parameters"),
+    ("portal/sql/rows.py", "B608"): (2, "tables and columns of our own models"),
+    ("portal/sql/asked.py", "B608"): (2, "statements that the ORM wrote are put together; their values stay parameters"),
     ("portal/archive/scanning.py", "B608"): (1, "column and table names of our own schema, quoted by the database layer"),
     ("readers/triggers.py", "B608"): (7, "trigger conditions put together from constants of that file"),
     ("portal/study/triggers.py", "B608"): (3, "trigger conditions put together from constants of that file"),

@@ -8,7 +8,6 @@ from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Valu
 from django.db.models.functions import Upper
 from django.db.models.lookups import Exact
 
-from portal.archive.asked import Asked, place, written
 from portal.archive.classify import CT, NM
 from portal.archive.dicomweb.header import (
     NUMBER_OF,
@@ -46,6 +45,7 @@ from portal.archive.dicomweb.shelf import (
     places_of,
 )
 from portal.archive.models import Exam, Instance, Series
+from portal.sql.asked import Asked, place, written
 
 NEWEST = F("exam__shifted_date").desc(nulls_last=True)
 EMPTY = frozenset({"AccessionNumber", "StudyID", "ReferringPhysicianName", "StudyDescription"})

@@ -10,10 +10,10 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Upper
 from django.db.models.lookups import Exact
 
-from portal.archive.asked import Asked, counted, joined, place, written
 from portal.archive.dicomweb.header import Names, modality_of
 from portal.archive.dicomweb.qido import Query, Row, has_letter_case
 from portal.archive.models import Exam, Instance, Series
+from portal.sql.asked import Asked, counted, joined, place, written
 
 EXAM = ("pk", "uid", "subject", "sex", "age", "shifted_date", "time")
 DAY = EXAM.index("shifted_date")

@@ -14,7 +14,6 @@ from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
 from portal.archive import identities
-from portal.archive.asked import MANY, Asked, counted, of_each, place, some_names, written
 from portal.archive.dicomweb import baked, source_search, wado
 from portal.archive.dicomweb.baked import Text
 from portal.archive.dicomweb.header import Image, Key, archive_names
@@ -33,6 +32,7 @@ from portal.archive.identities import Record, record_of
 from portal.archive.models import Exam, Instance, SourceSeries, SourceUid
 from portal.errors import NotFound
 from portal.fence.reading import apart
+from portal.sql.asked import MANY, Asked, counted, of_each, place, some_names, written
 
 NO_STORE = "private, no-store"
 BELOW = ("series__identity__source_uid", "series__source_uid", "source_uid")

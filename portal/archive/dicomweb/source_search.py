@@ -12,8 +12,6 @@ from django.db.models.functions import Coalesce, Upper
 from django.db.models.lookups import Exact
 
 from portal.archive import identities
-from portal.archive.asked import Asked, joined, place, written
-from portal.archive.asked import counted as added_up
 from portal.archive.dicomweb.baked import addressed
 from portal.archive.dicomweb.header import Elements
 from portal.archive.dicomweb.qido import (
@@ -39,6 +37,8 @@ from portal.archive.dicomweb.shelf import (
 )
 from portal.archive.identities import Record, record_of
 from portal.archive.models import Identity, SourceSeries, SourceUid
+from portal.sql.asked import Asked, joined, place, written
+from portal.sql.asked import counted as added_up
 
 # of an exam's row: its key, what it is ordered by, and what stands in it
 EXAM = ("pk", "study_date", "source_uid", "row")

@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse
 
 from portal.accounts.models import User
 from portal.archive.ahead import Prepare, reading_ahead
-from portal.archive.asked import MANY, Asked, of_each, place, some_names, written
 from portal.archive.context import Context
 from portal.archive.dicomweb import source
 from portal.archive.dicomweb.header import Elements, put
@@ -31,6 +30,7 @@ from portal.archive.room import Folder, Room
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.archive.unpack import Entry, begins_zip
 from portal.errors import StudyError
+from portal.sql.asked import MANY, Asked, of_each, place, some_names, written
 
 DICOM = "application/dicom"
 HELD, WARNED, DISCARDED = 0xB0F0, 0xB007, 0xB006

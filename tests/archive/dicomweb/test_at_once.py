@@ -8,12 +8,12 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from portal.accounts.tokens import issue
-from portal.archive import asked
 from portal.archive.dicomweb import source
 from portal.archive.dicomweb.warm import SECONDS, WarmDoor, rights
 from portal.archive.ingest import import_paths
 from portal.archive.models import Exam, Import
 from portal.fence.reading import rows_of
+from portal.sql import asked
 from tests.archive.builders import person, slices
 from tests.archive.dicomweb.test_coordinator import client, whole
 from tests.archive.dicomweb.test_source_walls import member

@@ -8,11 +8,11 @@ from django.db import connection
 from django.db.models import Q
 from django.http import QueryDict
 
-from portal.archive.asked import written
 from portal.archive.dicomweb.qido import parse
 from portal.archive.dicomweb.search import search
 from portal.archive.dicomweb.shelf import Shelf, exams_in_order, numbers_of, parts_of
 from portal.archive.models import Exam, Series
+from portal.sql.asked import written
 from tests.archive.dicomweb.test_search import LABELS, ROOT, both, make_one
 from tests.cohort import make_user
 

@@ -6,8 +6,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from portal.archive import rows
 from portal.archive.models import Exam, Import, ImportFile, Instance, Series, SourceUid
+from portal.sql import rows
 from tests.cohort import make_exam, make_series, make_study, make_user
 
 pytestmark = pytest.mark.django_db
