@@ -136,11 +136,12 @@ def stack_of_nm(ds: Readable, n_frames: int) -> Stack:
 def stack_of_slices(frames: Sequence[Frame], thickness: Any) -> Stack:
     """CT and PT: sorted along the normal; irregular, tilted or repeated positions must be confirmed."""
     first = frames[0]
-    if not all(is_sound(f) for f in frames):
+    unlike = {(f.orientation, f.spacing): f for f in frames}.values()
+    if not all(is_sound(f) for f in unlike):
         return no_volume(
             len(frames), "geometry", "The file does not say where its slices lie in the patient."
         )
-    if not all(is_alike(f.orientation, first.orientation) for f in frames):
+    if not all(is_alike(f.orientation, first.orientation) for f in unlike):
         why = "The slices have several orientations. Look at it fused on the CT and confirm it."
         return no_volume(len(frames), "geometry_to_confirm", why)
     n = normal_of(first)

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import queue
 import secrets
 import shutil
 import threading
@@ -152,6 +153,31 @@ def append(
     return laid(frames, syntax, after=after)
 
 
+class Hands:
+    """Threads that do one thing after the other; who is done with one leaves it to the next."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """As a forked process must: it has none of them."""
+        self.idle: queue.LifoQueue[ThreadPoolExecutor] = queue.LifoQueue()
+
+    def taken(self) -> ThreadPoolExecutor:
+        try:
+            return self.idle.get_nowait()
+        except queue.Empty:
+            return ThreadPoolExecutor(max_workers=1)
+
+    def leave(self, thread: ThreadPoolExecutor) -> None:
+        """Nothing may wait for it any more."""
+        self.idle.put(thread)
+
+
+hands = Hands()
+os.register_at_fork(after_in_child=hands.forget)
+
+
 class Appending:
     """Frames on their way into the packs, in the order in which they came, beside other work of the writer."""
 
@@ -181,7 +207,7 @@ class Appending:
 
     def then(self, work: Callable[[], object]) -> None:
         """Do this after what was begun before."""
-        self.thread = self.thread or ThreadPoolExecutor(max_workers=1)
+        self.thread = self.thread or hands.taken()
         self.jobs.append(self.thread.submit(work))
 
     @contextmanager
@@ -189,11 +215,15 @@ class Appending:
         """Bring all of it to the disk, and `more`, beside the work of the block, which commits only after it."""
         for folder in folders:
             self.then(partial(sync, folder))
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            other = thread.submit(more)
+        thread = hands.taken()
+        other = thread.submit(more)
+        try:
             yield
             other.result()
             self.wait()
+        finally:
+            wait([other])
+            hands.leave(thread)
 
     def wait(self) -> None:
         """Until all are written. Raises what went wrong with the first that is not."""
@@ -211,7 +241,8 @@ class Appending:
     def end(self) -> None:
         self.give_up()
         if self.thread is not None:
-            self.thread.shutdown()
+            hands.leave(self.thread)
+            self.thread = None
 
 
 @contextmanager

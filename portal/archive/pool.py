@@ -46,6 +46,7 @@ class Child:
 
     def __init__(self, handles: Sequence[int] = ()) -> None:
         self.spool = tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="ingest-")
+        self.folder = Path(self.spool.name)
         self.files = 0
         self.is_ready = False
         try:
@@ -143,7 +144,7 @@ class Pool:
                 child = None  # if no new one starts, the place stays free for a later try
                 child = Child(self.handles)
                 found = child.ask(path, piece=piece, is_ours=is_ours, is_sealed=is_sealed)
-            yield found or stopped(), Path(child.spool.name)
+            yield found or stopped(), child.folder
         finally:
             if child is not None and (found is None or child.is_worn()):
                 child.end()

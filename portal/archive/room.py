@@ -85,6 +85,7 @@ class Nameless:
         finally:
             Path(name).unlink()
         self.seen: Window | None = None
+        self.path = OWN / str(self.handle)
         weakref.finalize(self, closed, self.out, self.handle)
 
     def begin(self) -> None:
@@ -104,7 +105,7 @@ class Nameless:
 
     @contextmanager
     def opened(self, number: int, at: int) -> Iterator[tuple[None, Place]]:
-        yield None, Place(OWN / str(self.handle), at, self.handle)
+        yield None, Place(self.path, at, self.handle)
 
 
 def closed(*handles: int) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
 # stored as they are
@@ -19,7 +20,8 @@ PLAIN = (
     models.BooleanField,
     models.FloatField,
 )
-Turned = Callable[[Any], Any]
+# each look through Django's proxy finds the connection anew, so that a value is told of it
+Turned = Callable[[Any, BaseDatabaseWrapper], Any]
 
 
 @dataclass(frozen=True)
@@ -29,33 +31,36 @@ class Written:
     sql: str
     values: tuple[tuple[str, Turned], ...]
 
-    def of(self, row: Model) -> list[Any]:
-        return [turn(getattr(row, name)) for name, turn in self.values]
+    def of(self, row: Model, asked: BaseDatabaseWrapper) -> list[Any]:
+        return [turn(getattr(row, name), asked) for name, turn in self.values]
 
 
 def insert(rows: Sequence[Model]) -> None:
     """Write new rows of one model; keys that the database gives them are not asked for."""
     if rows:
-        written = inserting(type(rows[0]), connection.vendor)
-        with connection.cursor() as cursor:
-            cursor.executemany(written.sql, [written.of(row) for row in rows])
+        own = connections[DEFAULT_DB_ALIAS]
+        written = inserting(type(rows[0]), own.vendor)
+        with own.cursor() as cursor:
+            cursor.executemany(written.sql, [written.of(row, own) for row in rows])
 
 
 def insert_one(row: Model) -> None:
     """Write a new row and give it the key that the database has made."""
-    written, key = inserting(type(row), connection.vendor), keyed(type(row))
+    own = connections[DEFAULT_DB_ALIAS]
+    written, key = inserting(type(row), own.vendor), keyed(type(row))
     sql = f"{written.sql} RETURNING {quoted(key.column)}"
-    with connection.cursor() as cursor:
-        cursor.execute(sql, written.of(row))
+    with own.cursor() as cursor:
+        cursor.execute(sql, written.of(row, own))
         row.pk = cursor.fetchone()[0]
-    row._state.adding, row._state.db = False, connection.alias
+    row._state.adding, row._state.db = False, own.alias
 
 
 def update(row: Model, *names: str) -> None:
     """Write these attributes of a row that is there."""
-    written = updating(type(row), names, connection.vendor)
-    with connection.cursor() as cursor:
-        cursor.execute(written.sql, written.of(row))
+    own = connections[DEFAULT_DB_ALIAS]
+    written = updating(type(row), names, own.vendor)
+    with own.cursor() as cursor:
+        cursor.execute(written.sql, written.of(row, own))
 
 
 # tables and columns are those of the models; no value is ever part of the SQL
@@ -90,12 +95,12 @@ def quoted(name: str) -> str:
 def turning(field: "Field[Any, Any]") -> Turned:
     """How a value of a field is given to the database."""
     if isinstance(field, models.JSONField):
-        return lambda value: connection.ops.adapt_json_value(value, field.encoder)
+        return lambda value, own: own.ops.adapt_json_value(value, field.encoder)
     if isinstance(field, (*PLAIN, models.ForeignKey, models.AutoField)):
         return bare
-    return lambda value: field.get_db_prep_save(value, connection)
+    return lambda value, own: field.get_db_prep_save(value, own)
 
 
-def bare(value: Any) -> Any:
+def bare(value: Any, _: BaseDatabaseWrapper) -> Any:
     """A choice of an enumeration is its text."""
     return str(value) if isinstance(value, str) else value
