@@ -22,7 +22,7 @@ from portal.archive.context import Context
 from portal.archive.identities import Sealing
 from portal.archive.index import Outcome, indexed, refuse_other_kind, refused, store
 from portal.archive.models import Import, ImportFile, Instance, Series
-from portal.archive.packs import Appending
+from portal.archive.appending import Appending, writing
 from portal.archive.pool import text
 from portal.archive.recent import Recent
 from portal.archive.refusals import Refusal
@@ -139,7 +139,7 @@ def write_whole(run: Run, arriving: Arriving) -> None:
 
 
 def write_in_one(run: Run, arriving: Arriving) -> None:
-    with packs.writing() as run.appending, transaction.atomic(durable=True):
+    with writing() as run.appending, transaction.atomic(durable=True):
         answered = answered_places(run.row, run.work.batch)
         todo: dict[int, Read] = {}
         touched: Touched = {}

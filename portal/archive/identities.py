@@ -44,10 +44,7 @@ def path_of(folder: str) -> Path:
 
 def append(folder: str, records: Iterable[Spooled | bytes], *, after: int) -> int:
     """Append behind the last committed byte `after`; what lies beyond is a crash's remainder. The new end."""
-    path = path_of(folder)
-    root().mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    out = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    out = packs.made_file(path_of(folder))
     try:
         os.ftruncate(out, after)
         os.lseek(out, after, os.SEEK_SET)

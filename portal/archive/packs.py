@@ -1,20 +1,16 @@
 """Packed frames on disk: one folder per series, frames with their multipart head and tail, append-only."""
 
 import errno
-import fcntl
 import os
-import queue
 import secrets
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
@@ -25,8 +21,6 @@ from portal.settings import private_secret
 
 NATIVE, STORED = "native.pack", "stored.pack"
 CHUNK = 2**20
-# so much is brought to the disk at once where there is time for it
-EARLY = 2**20
 NOT_OFFERED = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF})
 
 
@@ -91,15 +85,17 @@ def is_full(error: OSError) -> bool:
 
 def has_room() -> bool:
     """True while at least the reserve is free in the archive and in the spool."""
-    settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    places = [settings.ARCHIVE_DIR, settings.DATA_DIR]
-    if settings.IDENTITY_DIR.exists():
-        places.append(settings.IDENTITY_DIR)
-    return all(shutil.disk_usage(place).free >= limits.FREE_BYTES for place in places)
+    found = [free_bytes(), shutil.disk_usage(settings.DATA_DIR).free]
+    with suppress(FileNotFoundError):  # of an installation that seals no header yet, or none at all
+        found.append(shutil.disk_usage(settings.IDENTITY_DIR).free)
+    return min(found) >= limits.FREE_BYTES
 
 
 def free_bytes() -> int:
-    settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        return shutil.disk_usage(settings.ARCHIVE_DIR).free
+    except FileNotFoundError:
+        settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     return shutil.disk_usage(settings.ARCHIVE_DIR).free
 
 
@@ -138,7 +134,7 @@ def append(
     The bytes are on disk only after `sync`, and one frame at most is in memory. Where `has_time`, told how many bytes
     they are, says so, the disk begins with them now.
     """
-    out = os.open(folder / pack, os.O_WRONLY | os.O_CREAT, 0o600)
+    out = os.open(folder / pack, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.ftruncate(out, after)
         os.lseek(out, after, os.SEEK_SET)
@@ -153,113 +149,15 @@ def append(
     return laid(frames, syntax, after=after)
 
 
-class Hands:
-    """Threads that do one thing after the other; who is done with one leaves it to the next."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """As a forked process must: it has none of them."""
-        self.idle: queue.LifoQueue[ThreadPoolExecutor] = queue.LifoQueue()
-
-    def taken(self) -> ThreadPoolExecutor:
-        try:
-            return self.idle.get_nowait()
-        except queue.Empty:
-            return ThreadPoolExecutor(max_workers=1)
-
-    def leave(self, thread: ThreadPoolExecutor) -> None:
-        """Nothing may wait for it any more."""
-        self.idle.put(thread)
-
-
-hands = Hands()
-os.register_at_fork(after_in_child=hands.forget)
-
-
-class Appending:
-    """Frames on their way into the packs, in the order in which they came, beside other work of the writer."""
-
-    def __init__(self) -> None:
-        self.thread: ThreadPoolExecutor | None = None
-        self.jobs: list[Future[Any]] = []
-        self.folders: dict[str, Path] = {}
-        self.unsynced = 0
-
-    def begin(
-        self, folder: str, pack: str, frames: Sequence[Spooled], syntax: str, *, after: int
-    ) -> list[Extent]:
-        """Where the frames will lie; whether they do is known after `wait`."""
-        if folder not in self.folders:
-            self.folders[folder] = made_folder(folder)
-        work = partial(append, self.folders[folder], pack, frames, syntax)
-        self.then(partial(work, after=after, has_time=self.has_time))
-        return laid(frames, syntax, after=after)
-
-    def has_time(self, n: int) -> bool:
-        """While others still read, what is written goes to the disk, so that the end need not wait for all of it."""
-        self.unsynced += n
-        if self.unsynced < EARLY or not all(job.done() or job.running() for job in self.jobs):
-            return False
-        self.unsynced = 0
-        return True
-
-    def then(self, work: Callable[[], object]) -> None:
-        """Do this after what was begun before."""
-        self.thread = self.thread or hands.taken()
-        self.jobs.append(self.thread.submit(work))
-
-    @contextmanager
-    def syncing(self, folders: Sequence[str], more: Callable[[], None]) -> Iterator[None]:
-        """Bring all of it to the disk, and `more`, beside the work of the block, which commits only after it."""
-        for folder in folders:
-            self.then(partial(sync, folder))
-        thread = hands.taken()
-        other = thread.submit(more)
-        try:
-            yield
-            other.result()
-            self.wait()
-        finally:
-            wait([other])
-            hands.leave(thread)
-
-    def wait(self) -> None:
-        """Until all are written. Raises what went wrong with the first that is not."""
-        jobs, self.jobs = self.jobs, []
-        for job in jobs:
-            job.result()
-
-    def give_up(self) -> None:
-        """Until nothing is written any more; what has failed is of no interest."""
-        jobs, self.jobs = self.jobs, []
-        for job in jobs:
-            job.cancel()
-        wait(jobs)
-
-    def end(self) -> None:
-        self.give_up()
-        if self.thread is not None:
-            hands.leave(self.thread)
-            self.thread = None
-
-
-@contextmanager
-def writing() -> Iterator[Appending]:
-    """The archive's one writer: taken before the transaction begins, given back after it has ended.
-
-    Until its commit a writer's extents are invisible to others, who would cut off its frames; nor does any of its
-    frames come after it has gone.
-    """
-    settings.ARCHIVE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.ARCHIVE_DIR / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        appending = Appending()
-        try:
-            yield appending
-        finally:
-            appending.end()
+def made_file(path: Path) -> int:
+    """Open a file for writing; it, its folder and that one's are made where they are not there, the owner's alone."""
+    how = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, how, 0o600)
+    except FileNotFoundError:
+        for folder in (path.parent.parent, path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, how, 0o600)
 
 
 def write(out: int, data: bytes | memoryview) -> int:

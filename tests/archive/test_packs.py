@@ -2,7 +2,6 @@
 
 import errno
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -281,51 +280,3 @@ def test_giving_up_a_folder_twice_is_no_error(archive):
     packs.drop(name)
     packs.drop(name)
     assert not packs.folder_of(name).exists()
-
-
-def test_frames_are_where_appending_said_once_it_has_been_waited_for(tmp_path):
-    name, source = packs.new_folder(), spool(tmp_path / "spool", [b"one", b"second"])
-    with packs.writing() as appending:
-        first = appending.begin(name, packs.NATIVE, source[:1], LE, after=0)
-        behind = packs.end_of(first[0])
-        second = appending.begin(name, packs.NATIVE, source[1:], LE, after=behind)
-        appending.wait()
-        found = [packs.read(name, packs.NATIVE, e) for e in (*first, *second)]
-    assert found == [b"one", b"second"]
-    packs.drop(name)
-
-
-def test_what_goes_wrong_in_appending_is_said_by_whoever_waits_once(tmp_path):
-    with packs.writing() as appending:
-        appending.begin(
-            packs.new_folder(), packs.NATIVE, [Spooled(tmp_path / "absent", 0, 3)], LE, after=0
-        )
-        with pytest.raises(FileNotFoundError):
-            appending.wait()
-        appending.wait()
-
-
-def test_no_frame_comes_after_the_writer_has_gone(tmp_path, monkeypatch):
-    source, done = spool(tmp_path / "spool", [b"frame"] * 4), []
-    whole = packs.append
-
-    def slow(*args, **more):
-        time.sleep(0.05)
-        done.append(args)
-        return whole(*args, **more)
-
-    monkeypatch.setattr(packs, "append", slow)
-    name = packs.new_folder()
-
-    def broken_off():
-        with packs.writing() as appending:
-            for k in range(4):
-                appending.begin(name, packs.NATIVE, source[k : k + 1], LE, after=k * 100)
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        broken_off()
-    n = len(done)
-    time.sleep(0.2)
-    assert len(done) == n < 4
-    packs.drop(name)
