@@ -26,8 +26,8 @@ class Sizes:
     stow_requests: int
 
 
-FULL = Sizes(exams=40, tiny_exams=5000, seconds=3.0, stow_requests=20)
-SMALL = Sizes(exams=4, tiny_exams=500, seconds=1.0, stow_requests=5)
+FULL = Sizes(exams=40, tiny_exams=5000, seconds=3.0, stow_requests=72)
+SMALL = Sizes(exams=4, tiny_exams=500, seconds=1.0, stow_requests=24)
 
 
 def person(number: int) -> Subject:
