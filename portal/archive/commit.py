@@ -18,11 +18,11 @@ from django.utils import timezone
 
 from portal.archive import packs
 from portal.archive.ahead import Ahead, Read
+from portal.archive.appending import Appending, writing
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
 from portal.archive.index import Outcome, indexed, refuse_other_kind, refused, store
 from portal.archive.models import Import, ImportFile, Instance, Series
-from portal.archive.appending import Appending, writing
 from portal.archive.pool import text
 from portal.archive.recent import Recent
 from portal.archive.refusals import Refusal

@@ -6,10 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 from portal.archive import uids
+from portal.archive.appending import Appending
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
 from portal.archive.models import Exam, Instance, Series
-from portal.archive.appending import Appending
 from portal.sql import rows
 from portal.sql.asked import MANY, Asked, of_each, some_names, written
 
