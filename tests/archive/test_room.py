@@ -1,5 +1,6 @@
 """Parts lie in a nameless file or each in its own, and what is stored is the same."""
 
+import errno
 import io
 import os
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from portal.archive import limits, room
 from portal.archive.dicomweb.incoming import by_reading
-from portal.archive.dicomweb.multipart import parts
+from portal.archive.dicomweb.multipart import parts, single
 from portal.archive.models import Instance, Series
 from portal.archive.pool import ROOMS, Pool
 from portal.archive.reading import read
@@ -105,6 +106,45 @@ def test_a_piece_that_is_not_there_is_one_refusal(tmp_path):
 def test_a_nameless_file_is_for_bodies_of_a_known_and_moderate_length(size, is_lent):
     with Pool(1).room(size) as found:
         assert (found is not None) == is_lent
+
+
+@needs_own
+def test_where_the_disk_has_no_room_for_a_nameless_file_there_is_none_for_now(monkeypatch):
+    small, whole = Pool(1), os.posix_fallocate
+
+    def is_full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(room.os, "posix_fallocate", is_full)
+    for _ in range(ROOMS + 1):
+        with small.room(9) as found:
+            assert found is None
+    monkeypatch.setattr(room.os, "posix_fallocate", whole)
+    with small.room(9) as found:
+        assert found is not None
+
+
+@needs_own
+def test_the_longest_body_fits(nameless):
+    """Its last part ends where the body does."""
+    frame = (b"--b\r\n\r\n", b"\r\n--b--")
+    long = bytes(MOST - sum(map(len, frame)))
+    stream = io.BytesIO(long.join(frame))
+    (part,) = parts(by_reading(stream.read), "b", nameless)
+    assert (part.size, content(part.place, part.size)) == (len(long), long)
+
+
+@needs_own
+@pytest.mark.parametrize("size", [1, 7, 2**16])
+def test_a_body_that_is_one_file_lies_in_either_room(nameless, tmp_path, size):
+    data = os.urandom(2**17 + 5)
+    for one in (nameless, Folder(tmp_path)):
+        stream = io.BytesIO(data)
+        into = by_reading(lambda n, stream=stream: stream.read(min(n, size)))
+        (part,) = single(into, "application/dicom", one)
+        assert (part.size, part.start) == (len(data), data[:4])
+        assert content(part.place, part.size) == data
+        assert not list(single(by_reading(io.BytesIO().read), "application/dicom", one))
 
 
 @needs_own

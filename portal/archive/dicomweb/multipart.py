@@ -143,7 +143,7 @@ def single(into: Into, media: str, room: Room) -> Iterator[Part]:
         while True:
             with memoryview(window.bytes) as whole, whole[at:][:CHUNK] as here:
                 n = into(here)
-                start = start or bytes(here[: min(n, START)])
+                start += bytes(here[: min(n, START - len(start))])
                 if out is not None:
                     packs.write(out, here[:n])
             if not n:
