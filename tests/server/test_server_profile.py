@@ -24,11 +24,11 @@ IS_REQUIRED = os.environ.get("OSTEON_REQUIRE_SERVER") == "1"
 # what the database itself decides; the rest of the suite is the same on both
 # what differs between the databases stands in the first; the second runs the same code again, with `make validate`
 CORE = (
-    *(f"tests/portal/test_{name}.py" for name in ("audit", "fence", "fence_rules", "jobs")),
+    *(f"tests/portal/test_{name}.py" for name in ("audit", "fence", "fence_rules", "jobs", "tokens")),
     "tests/truth/test_entry.py", "tests/study/test_triggers.py", "tests/readers/test_triggers.py",
 )  # fmt: skip
 REST = (
-    *(f"tests/portal/test_{name}.py" for name in ("doors", "heads", "refused", "tokens", "trail_properties", "web")),
+    *(f"tests/portal/test_{name}.py" for name in ("doors", "heads", "refused", "trail_properties", "web")),
     *(f"tests/truth/test_{name}.py" for name in ("pages", "strata", "truth_import")),
 )  # fmt: skip
 
