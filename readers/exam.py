@@ -23,6 +23,8 @@ class Image:
     frame: int
     index: int
     position_mm: tuple[float, float, float] | None
+    slope: float = 1.0
+    intercept: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,16 @@ PIXEL = (
 def images_of(series: Series) -> list[Image]:
     """Every frame, ascending along the normal; positions as computed at import."""
     positions = series.geometry.get("positions_mm") or []
-    rows = Instance.objects.filter(series=series).order_by("rank").values_list("uid", "n_frames")
-    frames = [(uid, frame) for uid, n_frames in rows for frame in range(1, n_frames + 1)]
-    return [
-        Image(uid, frame, index, tuple(positions[index]) if index < len(positions) else None)
-        for index, (uid, frame) in enumerate(frames)
-    ]
+    rows = Instance.objects.filter(series=series).order_by("rank")
+    images: list[Image] = []
+    for uid, n_frames, slope, intercept in rows.values_list(
+        "uid", "n_frames", "slope", "intercept"
+    ):
+        for frame in range(1, n_frames + 1):
+            index = len(images)
+            place = tuple(positions[index]) if index < len(positions) else None
+            images.append(Image(uid, frame, index, place, slope, intercept))
+    return images
 
 
 def uid_of(case: Assignment, archive_uid: str) -> str:
@@ -123,10 +129,16 @@ def split_views(series: Series, images: Sequence[Image], role: str) -> list[Imag
     return [i for i, side in zip(images, sides, strict=False) if side.startswith(wanted[:3])][:1]
 
 
+def own_rescale(image: Image, first: Image) -> dict[str, Any]:
+    """Slope and intercept of an image, where they are not those of the series' first: PET slices have their own."""
+    own = {"slope": image.slope, "intercept": image.intercept}
+    return {} if own == {"slope": first.slope, "intercept": first.intercept} else {"rescale": own}
+
+
 def series_view(case: Assignment, role: str, series: Series, images: Sequence[Image]) -> SeriesView:
     geometry = series.geometry
     is_planar = role in WHOLE_BODY
-    first = Instance.objects.filter(series=series).order_by("rank").first()
+    first = images[0]
     r, c = geometry.get("row_direction"), geometry.get("column_direction")
     reference = series.frame_of_reference_uid
     return SeriesView(
@@ -137,8 +149,8 @@ def series_view(case: Assignment, role: str, series: Series, images: Sequence[Im
         frame_of_reference_uid=uid_of(case, reference) if reference and not is_planar else None,
         pixel={name: series.pixel.get(name) for name in PIXEL},
         rescale={
-            "slope": first.slope if first else 1.0,
-            "intercept": first.intercept if first else 0.0,
+            "slope": first.slope,
+            "intercept": first.intercept,
             "unit": series.unit,
         },
         transfer_syntax_uid=series.transfer_syntax_uid,
@@ -155,6 +167,7 @@ def series_view(case: Assignment, role: str, series: Series, images: Sequence[Im
                 "frame": image.frame,
                 "position": None if is_planar else image.position_mm,
                 "url": frame_url(case, series, image),
+                **own_rescale(image, first),
             }
             for image in images
         ],

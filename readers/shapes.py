@@ -303,11 +303,17 @@ class Rescale(s.Serializer[Any]):
     unit = s.CharField()
 
 
+class ImageRescale(s.Serializer[Any]):
+    slope = s.FloatField()
+    intercept = s.FloatField()
+
+
 class ImageDocument(s.Serializer[Any]):
     sop_instance_uid = s.CharField()
     frame = s.IntegerField()
     position = Vec3(allow_null=True)
     url = s.CharField()
+    rescale = ImageRescale(required=False)
 
 
 class SeriesDocument(s.Serializer[Any]):

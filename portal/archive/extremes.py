@@ -1,6 +1,7 @@
-"""Smallest and largest value of an image, taken while its frames go by."""
+"""Smallest and largest value of an image, taken while its frames go by, and the windows of its header."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -49,3 +50,19 @@ class Extremes:
                     float(np.percentile(positive, 99.9)) * self.slope + self.intercept
                 )
         return found
+
+
+def several(value: Any) -> list[Any]:
+    """The values of an element that may have one."""
+    is_one = isinstance(value, str) or not isinstance(value, Iterable)
+    return [value] if is_one else list(value)
+
+
+def windows(ds: Readable) -> list[list[float]]:
+    """Finite centre and width pairs of the header."""
+    centres, widths = ds.get("WindowCenter"), ds.get("WindowWidth")
+    if centres is None or widths is None:
+        return []
+    pairs = zip(several(centres), several(widths), strict=False)
+    found = [[number(c), number(w)] for c, w in pairs]
+    return [[float(c), float(w)] for c, w in found if c is not None and w is not None and w >= 1]

@@ -8,7 +8,7 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from portal.archive.classify import (
     NM,
     Verdict,
     classify,
+    held,
     is_known_class,
 )
 from portal.archive.decode import (
@@ -42,7 +43,7 @@ from portal.archive.decode import (
 )
 from portal.archive.deidentify import facts, listed, number, text_of
 from portal.archive.emission import UNITS, emission
-from portal.archive.extremes import Extremes
+from portal.archive.extremes import Extremes, windows
 from portal.archive.geometry import plane, stack_of_nm
 from portal.archive.limits import is_valid_uid
 from portal.archive.plain import Header, Readable, dataset_of, uid_of
@@ -67,6 +68,8 @@ PLAIN_NUMBERS = {
     for vr, one in (("IS", rb"[+-]?[0-9]{1,12}"), ("DS", rb"[+-]?[0-9]{1,12}(\.[0-9]{1,12})?"))
 }
 WIDTHS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "OB": 1, "OW": 1}
+# slope and intercept
+RESCALE = frozenset({0x00281052, 0x00281053})
 # a record up to this size is part of the answer
 SPOKEN = 2**16
 UID_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -140,11 +143,11 @@ class Spool:
 def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
     """Identity, role, facts, pixels and place of a parsed data set."""
     came = [len(ds), sum(tag.is_private for tag in ds.keys())]  # noqa: SIM118  a data set, not a mapping
-    left_out = without_unreadable(ds)
+    unreadable = without_unreadable(ds)
     sealed = seal(ds, scanned, spool.folder) if spool.is_sealed else {}
     header = Header(ds)
     check_identity(header, scanned.meta)
-    verdict = verdict_of(header)
+    verdict = verdict_of(header, unreadable)
     found = {
         **sealed,
         "transfer_syntax_uid": scanned.transfer_syntax_uid,
@@ -153,7 +156,9 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
         "facts": {**facts(header), "emission": emission(header)},
         "came": came,
         "acquisition": acquisition(header),
-        "warning": meta_warning(header, scanned.meta) or left_out,
+        "warning": " ".join(
+            filter(None, (meta_warning(header, scanned.meta), left_out(unreadable)))
+        ),
         **pixels_of(header, scanned.transfer_syntax_uid, verdict, spool),
     }
     return with_geometry(found, header, verdict)
@@ -183,8 +188,8 @@ def parsed(scanned: Scanned) -> Dataset:
             raise Refusal("header") from error
 
 
-def without_unreadable(ds: Dataset) -> str:
-    """Take out the elements whose value cannot be read; the warning that names them, '' if none."""
+def without_unreadable(ds: Dataset) -> list[BaseTag]:
+    """Take out the elements whose value cannot be read; their tags."""
     is_latin = charset_of(ds) in PLAIN_CHARSETS
     bad = [
         tag
@@ -193,6 +198,11 @@ def without_unreadable(ds: Dataset) -> str:
     ]
     for tag in bad:
         del ds[tag]
+    return bad
+
+
+def left_out(bad: Sequence[BaseTag]) -> str:
+    """The warning that names the elements left out, '' if none."""
     names = ", ".join(f"({tag.group:04X},{tag.element:04X})" for tag in bad[:5])
     return f"Left out, being unreadable: {names}." if bad else ""
 
@@ -243,11 +253,14 @@ def check_identity(header: Header, meta: Mapping[int, str]) -> None:
         header.say("SOPClassUID", sop)
 
 
-def verdict_of(header: Header) -> Verdict:
+def verdict_of(header: Header, unreadable: Sequence[int]) -> Verdict:
+    """Held, too, where the numbers that turn what is stored into values were left out."""
     try:
-        return classify(header)
+        found = classify(header)
     except PARSE_ERRORS as error:
         raise Refusal("header") from error
+    is_unknown = not RESCALE.isdisjoint(unreadable) and not found.reason
+    return held("pixel_encoding", why="rescale slope or intercept") if is_unknown else found
 
 
 def meta_warning(header: Header, meta: Mapping[int, str]) -> str:
@@ -371,19 +384,3 @@ def with_nm_stack(found: dict[str, Any], ds: Readable) -> dict[str, Any]:
     if stack.problem:
         found["reason_code"], found["sentence"] = stack.problem, stack.sentence
     return found
-
-
-def several(value: Any) -> list[Any]:
-    """The values of an element that may have one."""
-    is_one = isinstance(value, str) or not isinstance(value, Iterable)
-    return [value] if is_one else list(value)
-
-
-def windows(ds: Readable) -> list[list[float]]:
-    """Finite centre and width pairs of the header."""
-    centres, widths = ds.get("WindowCenter"), ds.get("WindowWidth")
-    if centres is None or widths is None:
-        return []
-    pairs = zip(several(centres), several(widths), strict=False)
-    found = [[number(c), number(w)] for c, w in pairs]
-    return [[float(c), float(w)] for c, w in found if c is not None and w is not None and w >= 1]

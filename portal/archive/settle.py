@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from portal.archive.classify import HELD, NM
-from portal.archive.geometry import Frame, Stack, stack_of_slices
+from portal.archive.geometry import Frame, Stack, is_alike, stack_of_slices
 from portal.archive.models import Instance, Series
 from portal.audit.chain import digest
 from portal.sql import rows
@@ -160,6 +160,9 @@ def differences(instances: list[Instance]) -> list[str]:
     scaled = {(i.slope, i.intercept) for i in instances}
     if modules[0] and len(scaled) > 1 and instances[0].header.get("unit") == "HU":
         found.append("rescale slope or intercept")
+    spacings = [i.header["plane"][2] for i in instances if "plane" in i.header]
+    if spacings and not all(is_alike(one, spacings[0]) for one in spacings):
+        found.append("pixel spacing")
     units = {i.header.get("unit") for i in instances}
     return sorted(set(found)) + (["unit"] if len(units) > 1 else [])
 

@@ -3,6 +3,7 @@
 import struct
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -10,6 +11,9 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from portal.archive.classify import CT, NM, PT, classify
+from portal.archive.context import Context
+from portal.archive.deidentify import DATES
+from portal.archive.index import digested, prepare
 from portal.archive.models import Series
 from portal.archive.reading import read
 from portal.archive.refusals import Refusal
@@ -131,6 +135,37 @@ def test_an_unreadable_value_is_left_out_with_a_warning(tmp_path):
     )
 
 
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
+@pytest.mark.parametrize("value", ["NaN", "inf", "-inf", "1e31", "one"])
+def test_an_image_whose_values_are_unknown_is_held_and_never_read_as_stored(
+    tmp_path, keyword, value
+):
+    """Section 4.4: a slope that is not finite; without one the stored numbers would pass for values."""
+    (path,) = slices(tmp_path, n=1)
+    assert read(path, tmp_path)["reason_code"] == ""
+    ds = pydicom.dcmread(path)
+    kept = {k: str(ds[k].value) for k in ("RescaleSlope", "RescaleIntercept")}
+    path.write_bytes(with_text(path.read_bytes(), ds[keyword], kept[keyword], value))
+    answer = read(path, tmp_path)
+    assert (answer["reason_code"], answer["role"]) == ("pixel_encoding", "OTHER")
+    assert "rescale slope or intercept" in answer["sentence"]
+    assert "(0028,105" in answer["warning"]
+
+
+def with_text(data: bytes, element: pydicom.DataElement, old: str, new: str) -> bytes:
+    """The file with another text in one short element."""
+
+    def written_as(text: str) -> bytes:
+        content = text.encode() + b" " * (len(text) % 2)
+        tag = struct.pack("<HH", element.tag.group, element.tag.element)
+        return tag + element.VR.encode() + struct.pack("<H", len(content)) + content
+
+    before = next(
+        one for one in (old, f"{old}.0", old.removesuffix(".0")) if written_as(one) in data
+    )
+    return data.replace(written_as(before), written_as(new))
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("weight", "kept"), [("71.4", 71), ("71.6", 72), ("0", None), ("9000", None)]
@@ -207,3 +242,18 @@ def test_what_never_enters_a_case_is_held_with_its_reason(reason):
     found = classify(image(**{"SOPClassUID": CT, **HOLDS[reason]}))
     assert (found.reason, found.role) == (reason, "OTHER")
     assert found.sentence
+
+
+def test_the_digest_of_a_content_does_not_tell_when_it_was(tmp_path, monkeypatch):
+    """It has no key and its other parts stand in tables: of true dates, a few hundred trials would find them."""
+    (path,) = slices(tmp_path, n=1)
+    context = Context(b"k" * 32, "", None, None, keeps_subject=False)
+    found = []
+    for weeks, day in ((3, "20260105"), (4, "20260112"), (4, "20260105")):
+        change(path, lambda ds, day=day: ds.update(dict.fromkeys(DATES, day)))
+        answer = {"ok": True, **read(path, tmp_path)}
+        monkeypatch.setattr("portal.archive.index.uids.shift_weeks", lambda *_, weeks=weeks: weeks)
+        found.append(digested(context, answer))
+        prepare(context, answer)
+        assert answer["content"] == found[-1]
+    assert found[0] == found[1] != found[2]

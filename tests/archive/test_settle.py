@@ -45,6 +45,15 @@ def test_slices_of_one_volume_agree_in_all_that_gives_their_numbers(other, diffe
     assert differences([one(), one(), other]) == differs_in
 
 
+@pytest.mark.parametrize(("by", "expected"), [(0.0, []), (1e-7, []), (1e-3, ["pixel spacing"])])
+def test_slices_of_two_pixel_spacings_are_no_one_volume(by, expected):
+    """The formula of section 5.2 knows one spacing."""
+    some = [one(), one(), one()]
+    for k, image in enumerate(some):
+        image.header["plane"] = [[0, 0, k], [1, 0, 0, 0, 1, 0], [0.9, 0.9 + by * (k == 2)]]
+    assert differences(some) == expected
+
+
 def test_pet_slices_have_slopes_of_their_own():
     assert differences([one(unit="BQML", slope=1.5), one(unit="BQML", slope=2.5)]) == []
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.test import Client
 
+from portal.archive.models import Instance
 from portal.errors import Invalid
 from readers import reading
 from readers.design import CONDITIONS
@@ -123,3 +124,17 @@ def test_each_arm_has_an_order_of_its_own():
     }  # fmt: skip
     assert len({tuple(order) for order in orders.values()}) == 3
     assert len({frozenset(order) for order in orders.values()}) == 1
+
+
+def test_an_image_with_a_slope_of_its_own_says_so_and_no_other_does(study):
+    """PET slices have slopes of their own (dicomweb.md 5.5: value = stored · slope + intercept, per instance)."""
+    case, before = opened(study, "unaided")
+    assert not any("rescale" in image for s in before["series"] for image in s["images"])
+    ct = study.patients.get().lesions.get().ct_series
+    second = ct.instances.order_by("rank")[1]
+    Instance.objects.filter(pk=second.pk).update(slope=2.5, intercept=-7.0)
+    after = client().get(f"/reading/cases/{case.code}/document").json()
+    (shown,) = [s for s in after["series"] if s["role"] == "CT"]
+    own = [image.get("rescale") for image in shown["images"]]
+    assert own == [None, {"slope": 2.5, "intercept": -7.0}, *[None] * (len(own) - 2)]
+    assert (shown["rescale"]["slope"], shown["rescale"]["intercept"]) == (1.0, -1024.0)

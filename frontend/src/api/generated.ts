@@ -74,6 +74,12 @@ export interface ImageDocument {
   frame: number;
   position: [number, number, number] | null;
   url: string;
+  rescale?: ImageRescale;
+}
+
+export interface ImageRescale {
+  slope: number;
+  intercept: number;
 }
 
 export interface IntegerQuestion {

@@ -54,6 +54,10 @@ const outline = object({
   kind: oneOf("freehand", "points"),
   copy: orNull(copyRecord),
 });
+const image = object(
+  { sop_instance_uid: text, frame: whole, position: orNull(vec3), url: text },
+  { rescale: object({ slope: number, intercept: number }) },
+);
 const draft = object({
   answers: mapOf(orNull(either(text, number, list(text)))),
   outlines: object({ CT: orNull(outline), SPECT: orNull(outline) }),
@@ -130,7 +134,7 @@ const series = object({
   presets: list(object({ name: text, lower: number, upper: number })),
   volume_ok: flag,
   volume_reason: text,
-  images: list(object({ sop_instance_uid: text, frame: whole, position: orNull(vec3), url: text })),
+  images: list(image),
 });
 
 const caseDocument = object({ schema: oneOf(1), case: openCase, series: list(series) });

@@ -73,6 +73,14 @@ describe("the seven modules", () => {
   ])("%s is answered from the case document", (name, answer) => {
     expect(ask(name, first)).toMatchObject(answer);
   });
+  it("an image with a slope of its own is read by it, the others by the series'", () => {
+    const [one, own, ...rest] = ct.images as [(typeof ct.images)[0], (typeof ct.images)[0]];
+    const rescale = { slope: 2.5, intercept: -7 };
+    const answer = answererOf([{ ...ct, images: [one, { ...own, rescale }, ...rest] }]);
+    const of = (image: (typeof ct.images)[0]) => answer("modalityLutModule", imageIdOf(image));
+    expect(of(own)).toEqual({ rescaleSlope: 2.5, rescaleIntercept: -7, rescaleType: "HU" });
+    expect(of(one)).toEqual({ rescaleSlope: 1, rescaleIntercept: -1024, rescaleType: "HU" });
+  });
   it.each([["patientModule"], ["generalImageModule"], ["overlayPlaneModule"], ["calibrationModule"]])(
     "%s is not answered at all",
     (name) => {

@@ -57,11 +57,14 @@ const ANSWERS: Record<string, (entry: Entry) => object> = {
     studyInstanceUID: series.study_uid,
     seriesDescription: series.role,
   }),
-  modalityLutModule: ({ series: { rescale } }) => ({
-    rescaleSlope: rescale.slope,
-    rescaleIntercept: rescale.intercept,
-    rescaleType: rescale.unit,
-  }),
+  modalityLutModule: ({ series, image }) => {
+    const { slope, intercept } = image.rescale ?? series.rescale;
+    return {
+      rescaleSlope: slope,
+      rescaleIntercept: intercept,
+      rescaleType: series.rescale.unit,
+    };
+  },
   sopCommonModule: ({ image }) => ({ sopInstanceUID: image.sop_instance_uid }),
   transferSyntax: ({ series }) => ({ transferSyntaxUID: series.transfer_syntax_uid }),
 };

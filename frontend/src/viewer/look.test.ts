@@ -115,6 +115,12 @@ describe("the pixel type of a series", () => {
   ])("with rescale %j is %s", (rescale, type) => {
     expect(bufferType(spectWith({ rescale }))).toBe(type);
   });
+  it("of images with slopes of their own holds any number", () => {
+    const images = spect.images.map((image, k) =>
+      k === 1 ? { ...image, rescale: { slope: 2, intercept: 0 } } : image,
+    );
+    expect(bufferType(spectWith({ images }))).toBe("Float32Array");
+  });
   it("of signed counts is signed", () => {
     expect(bufferType(spectWith({ pixel: { ...spect.pixel, signed: true } }))).toBe("Int16Array");
   });

@@ -6,6 +6,7 @@ import type { SeriesDocument } from "../api/types.ts";
  */
 export function bufferType(series: SeriesDocument): "Int16Array" | "Uint16Array" | "Float32Array" {
   const { slope, intercept } = series.rescale;
+  if (series.images.some((image) => image.rescale !== undefined)) return "Float32Array";
   if (!Number.isInteger(slope) || !Number.isInteger(intercept)) return "Float32Array";
   if (series.role === "CT" && slope === 1) return "Int16Array";
   const span = 2 ** series.pixel.bits_stored;
