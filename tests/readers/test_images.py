@@ -176,6 +176,25 @@ def test_two_cases_of_one_patient_share_no_uid_and_no_mark(case):
     assert {i.elements["00100020"]["Value"][0] for i in one + two} == {case.code, second.code}
 
 
+@pytest.mark.parametrize(
+    "rest", ["rendered", "frames/1/thumbnail", "frames/1", "bulkdata/7FE00010", "metadata", ""]
+)
+def test_what_two_cases_answer_of_one_image_has_no_etag_in_common(case, rest):
+    """Acceptance bar B4: they are the same pixels, and nothing says so."""
+    second = start(case.session.study, "expert2").assignments.get(position=1)
+    second.lesion.ct_series = case.lesion.ct_series
+    second.lesion.save()
+    found = []
+    for one, name in ((case, "expert1"), (second, "expert2")):
+        study, series, image = case_images(one)[0].key
+        root = f"/reading/cases/{one.code}/dicomweb/studies/{study}/series/{series}"
+        answer = signed_in(name).get(f"{root}/instances/{image}/{rest}".rstrip("/"))
+        assert answer.status_code == 200
+        found.append(answer.headers.get("ETag"))
+    assert found[0] != found[1] or found == [None, None]
+    assert None not in found or rest == ""
+
+
 def test_the_header_of_a_case_holds_the_allow_list_and_nothing_of_the_sender(case):
     instance = case.lesion.ct_series.instances.first()
     instance.header = {"facts": {"Manufacturer": "Zzmaker", "PatientWeight": 71, "KVP": 120,

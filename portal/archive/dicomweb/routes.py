@@ -205,8 +205,10 @@ def of_instance(
 
 def finished(request: HttpRequest, response: HttpResponseBase, cache: str) -> HttpResponseBase:
     """The headers that every answer has; 304 where the caller holds it already."""
-    if isinstance(response, HttpResponse) and response.status_code == 200:
-        etag = response.headers.get("ETag") or baked.mark(response.content)
+    etag = response.headers.get("ETag") or ""
+    if not etag and isinstance(response, HttpResponse):
+        etag = baked.mark(response.content)
+    if response.status_code == 200 and etag:
         if request.META.get("HTTP_IF_NONE_MATCH") == etag:
             response = HttpResponse(status=304)
         response["ETag"] = etag
