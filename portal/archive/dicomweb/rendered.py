@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +129,23 @@ def pixels(image: Image, index: int) -> npt.NDArray[np.generic]:
         int(value(elements, "Columns")),
         int(value(elements, "SamplesPerPixel", 1)),
     )
-    return np.frombuffer(data, dtype=f"<{'i' if signed else 'u'}{bits // 8}").reshape(shape)
+    values = np.frombuffer(data, dtype=f"<{'i' if signed else 'u'}{bits // 8}")
+    if shape[2] == 3 and bits == 8 and values.size == shape[0] * shape[1] * 2:
+        return from_halved_chroma(values, shape[0], shape[1])
+    if values.size != math.prod(shape):
+        raise NotFound(NO_SUCH_IMAGE)
+    if shape[2] == 3 and int(value(elements, "PlanarConfiguration", 0)) == 1:
+        return np.moveaxis(values.reshape(3, *shape[:2]), 0, -1)
+    return values.reshape(shape)
+
+
+def from_halved_chroma(values: npt.NDArray[Any], rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    """Red, green and blue of YBR_FULL_422: Y, Y, Cb, Cr for each two pixels (PS3.3 C.7.6.3.1.2)."""
+    pairs = values.reshape(rows, columns // 2, 4).astype(np.float64)
+    y = pairs[:, :, :2].reshape(rows, columns)
+    blue, red = (np.repeat(pairs[:, :, k], 2, axis=1) - 128 for k in (2, 3))
+    found = np.stack([y + 1.402 * red, y - 0.344136 * blue - 0.714136 * red, y + 1.772 * blue], -1)
+    return np.asarray(np.rint(np.clip(found, 0, 255)), dtype=np.uint8)
 
 
 def displayed(image: Image, index: int, window: Window | None) -> npt.NDArray[np.uint8]:

@@ -222,6 +222,33 @@ def test_colour_is_shown_as_it_is(image):
     assert displayed(one, 0, None).tolist() == pixels.reshape(2, 2, 3).tolist()
 
 
+def test_colour_by_planes_is_put_together(image):
+    pixels = np.arange(12, dtype="u1").reshape(1, 2, 6)
+    one = image(
+        pixels, Columns=2, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=1
+    )
+    planes = pixels.reshape(3, 2, 2)
+    assert displayed(one, 0, None).tolist() == np.moveaxis(planes, 0, -1).tolist()
+
+
+def test_halved_chroma_is_shown_in_its_colours(image):
+    """Grey, then the primary red of JFIF (Y 76, Cb 85, Cr 255), as Pillow turns them."""
+    pixels = np.array([[[100, 200, 128, 128, 76, 76, 85, 255]]], dtype="u1")
+    one = image(pixels, Columns=4, SamplesPerPixel=3, PhotometricInterpretation="YBR_FULL_422")
+    whole = [(100, 128, 128), (200, 128, 128), (76, 85, 255), (76, 85, 255)]
+    other = Picture.frombytes("YCbCr", (4, 1), bytes(v for p in whole for v in p)).convert("RGB")
+    found = displayed(one, 0, None).astype(int)
+    assert np.abs(found - np.asarray(other).astype(int)).max() <= 1
+    assert found[0, 0].tolist() == [100, 100, 100]
+    assert found[0, 2, 0] > 250 > 5 > found[0, 2, 1]
+
+
+def test_pixels_of_another_size_than_the_header_says_are_no_picture(image):
+    one = image(np.zeros((1, 2, 2), dtype="u1"), Columns=3)
+    with pytest.raises(NotFound):
+        displayed(one, 0, None)
+
+
 @pytest.mark.parametrize(("frames", "expected"), [(1, 0), (2, 1), (3, 1), (4, 2), (64, 32)])
 def test_the_middle_frame_stands_for_many(frames, expected):
     one = Image(("1", "2", "3"), {}, Location("f", LE, (Extent(0, 1),) * frames, ()))
