@@ -3,6 +3,9 @@
 import re
 from typing import Any
 
+from pydicom import Dataset
+
+from portal.archive import codes
 from portal.archive.classify import PT
 from portal.archive.deidentify import number, text_of
 from portal.archive.emission import CORRECTIONS
@@ -57,7 +60,7 @@ def energy_windows(ds: Readable) -> list[list[float]]:
 
 
 def views_of(ds: Readable, n_frames: int) -> list[str]:
-    """ANT or POST of each planar frame; without a code detector 1 is taken as anterior, 2 as posterior."""
+    """ANT, POST or OTHER of each planar frame; without a code detector 1 is taken as anterior, 2 as posterior."""
     items = list(ds.get("DetectorInformationSequence") or [])
     vector = ds.get("DetectorVector")
     detectors = (
@@ -65,15 +68,22 @@ def views_of(ds: Readable, n_frames: int) -> list[str]:
         if vector is not None and not isinstance(vector, int)
         else list(range(1, n_frames + 1))
     )
-    names = []
-    for number_ in detectors[:n_frames]:
-        item = items[number_ - 1] if 0 < number_ <= len(items) else NOTHING
-        meaning = text_of(first(item, "ViewCodeSequence"), "CodeMeaning").lower()
-        if meaning.startswith("post") or (not meaning.startswith("ant") and number_ == 2):
-            names.append("POST")
-        else:
-            names.append("ANT")
-    return names
+    return [
+        view_of(items[n - 1] if 0 < n <= len(items) else NOTHING, n) for n in detectors[:n_frames]
+    ]
+
+
+def view_of(item: Readable, detector: int) -> str:
+    """By its code, whatever the sender calls it; by its text where the code is none of the standard's."""
+    found = first(item, "ViewCodeSequence")
+    known = codes.passed(found, codes.VIEWS) if isinstance(found, Dataset) else None
+    said = (known["CodeMeaning"] if known else text_of(found, "CodeMeaning")).lower()
+    for start, view in (("ant", "ANT"), ("post", "POST")):
+        if said.startswith(start):
+            return view
+    if said:
+        return "OTHER"  # from the side, oblique: no view of the whole body from before or behind
+    return "POST" if detector == 2 else "ANT"
 
 
 def software(ds: Readable) -> str:

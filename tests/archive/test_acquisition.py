@@ -4,7 +4,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
-from portal.archive.acquisition import acquisition, nuclide, software
+from portal.archive.acquisition import acquisition, nuclide, software, views_of
 from portal.archive.classify import NM, PT
 
 
@@ -110,3 +110,38 @@ def test_a_collimator_passes_only_as_a_code_of_the_standard(said: str, kept: str
     detector.CollimatorType = said
     ds.DetectorInformationSequence = Sequence([detector])
     assert acquisition(ds)["collimator"] == kept
+
+
+def detector(value: str = "", scheme: str = "", meaning: str = "") -> Dataset:
+    item, code = Dataset(), Dataset()
+    if value or meaning:
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
+        item.ViewCodeSequence = Sequence([code])
+    return item
+
+
+@pytest.mark.parametrize(
+    ("said", "views"),
+    [
+        ([(), ()], ["ANT", "POST"]),  # nothing is said: detector 1 is before the body
+        ([("399001007", "SCT", ""), ("399321004", "SCT", "")], ["POST", "ANT"]),
+        ([("G-5216", "SRT", "dorsal"), ("G-5215", "SNM3", "ventral")], ["POST", "ANT"]),
+        ([("399001007", "SCT", "Anterior"), ()], ["POST", "POST"]),  # the code goes before the text
+        ([("1", "99LOCAL", "Posterior view"), ("2", "99LOCAL", "ANTERIOR")], ["POST", "ANT"]),
+        ([("399118008", "SCT", "x"), ("3", "99LOCAL", "RT LAT")], ["OTHER", "OTHER"]),
+        ([("399074003", "SCT", "Left anterior oblique"), ()], ["OTHER", "POST"]),
+    ],
+)
+def test_the_view_of_a_detector_is_told_by_its_code(said, views) -> None:
+    ds = Dataset()
+    ds.DetectorInformationSequence = Sequence([detector(*one) for one in said])
+    assert views_of(ds, 2) == views
+
+
+def test_frames_follow_the_vector_of_detectors() -> None:
+    ds = Dataset()
+    ds.DetectorInformationSequence = Sequence(
+        [detector("399001007", "SCT"), detector("399321004", "SCT")]
+    )
+    ds.DetectorVector = [2, 1, 2]
+    assert views_of(ds, 3) == ["ANT", "POST", "ANT"]
