@@ -65,13 +65,15 @@ def alternatives(header: str) -> list[Alternative]:
 
 
 @lru_cache(maxsize=512)
-def wanted_frames(header: str, stored: str, has_stored: bool) -> Wanted | None:
-    """The form of frames for an Accept header, None where nothing acceptable is offered."""
+def wanted_frames(
+    header: str, stored: str, has_stored: bool, *, is_one: bool = True
+) -> Wanted | None:
+    """The form of one frame or several for an Accept header, None where nothing acceptable is offered."""
     if not header.strip():
         return Wanted(LITTLE_ENDIAN, is_single=False)
     for alternative in alternatives(header):
         found = of_alternative(alternative, stored if has_stored else LITTLE_ENDIAN)
-        if found is not None:
+        if found is not None and (is_one or not found.is_single):
             return found
     return None
 

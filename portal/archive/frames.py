@@ -96,8 +96,8 @@ def sent(view: View, uids: tuple[str, str, str], frames: str, *, accept: str, kn
     place = view.places.get(uids)
     if place is None or max(numbers) > len(place.native):
         raise NotFound(NO_SUCH_IMAGE)
-    wanted = wanted_frames(accept, place.syntax, bool(place.stored))
-    if wanted is None or (wanted.is_single and len(numbers) != 1):
+    wanted = wanted_frames(accept, place.syntax, bool(place.stored), is_one=len(numbers) == 1)
+    if wanted is None:
         raise NotAcceptable("None of the accepted forms is offered for frames.")
     headers = {
         "ETag": etag_of(view.name, uids[2], frames, wanted),

@@ -188,3 +188,17 @@ def test_splitting_loses_nothing(text, mark):
 def test_an_alternative_has_small_letters_and_no_quotes():
     (found,) = alternatives('Multipart/Related; Type="Image/JLS"; Q=0.25')
     assert (found.media, found.parameters, found.q) == ("multipart/related", {"type": "Image/JLS"}, 0.25)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        ("application/octet-stream, */*", Wanted(LE, is_single=False)),
+        ("application/octet-stream, multipart/related;q=0.1", Wanted(LE, is_single=False)),
+        ("application/octet-stream", None),
+    ],
+)
+def test_several_frames_take_the_first_form_that_holds_several(header, form):
+    """Section 7.5: 406 only where none of the accepted forms fits."""
+    assert wanted_frames(header, LE, False, is_one=False) == form
+    assert wanted_frames(header, LE, False) == Wanted(LE, is_single=True)
