@@ -29,7 +29,7 @@ from portal.archive.frames import BadRequest, Sent
 from portal.archive.models import Exam, Instance, Series
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.audit.trail import record
-from portal.errors import Forbidden, NotFound, StudyError, as_json
+from portal.errors import Forbidden, NotFound, StudyError, as_json, not_allowed
 from portal.fence.blind import lifted
 from portal.roles import rule
 from portal.sql.asked import Asked, written
@@ -74,11 +74,8 @@ def admitted(request: HttpRequest, rest: str) -> HttpResponseBase:
         with lifted():
             at = door(request, person, studies, uids)
             return stow.store(request, replace(at, shows_source=is_sealed))
-    methods = (*METHODS, "POST") if is_door else METHODS
     if request.method not in METHODS:
-        response = HttpResponse(status=405)
-        response["Allow"] = ", ".join(methods)
-        return response
+        return not_allowed(*METHODS, *(["POST"] if is_door else []))
     root = request.build_absolute_uri("/dicomweb")
 
     def answered(again: HttpRequest, more: str) -> HttpResponseBase:

@@ -31,6 +31,11 @@ def post(one: Client, path: str, files: list[bytes], **headers: str):
     return one.post(path, body(*files), content_type=kind, headers={"content-type": kind, **headers})  # fmt: skip
 
 
+def refused(answer) -> tuple[int, str, str]:
+    assert answer["Content-Type"] == "application/json"
+    return answer.status_code, answer["Allow"], answer.json()["detail"]
+
+
 @pytest.fixture
 def files(tmp_path) -> list[bytes]:
     make_study(is_synthetic=True)
@@ -80,8 +85,12 @@ def test_a_session_that_may_not_store_is_403_as_without_its_token(files):
 def test_other_methods_of_a_session_are_405(files, method):
     for path in (*DOORS, "/dicomweb/series"):
         answer = getattr(strict("coordinator"), method)(path)
-        assert answer.status_code == 405
-        assert "GET" in answer["Allow"]
+        allowed = "GET, HEAD, POST" if path in DOORS else "GET, HEAD"
+        assert refused(answer) == (
+            405,
+            allowed,
+            f"This address takes {' and '.join(allowed.split(', '))} only.",
+        )
 
 
 @pytest.mark.urls("tests.readers.urls")
@@ -90,6 +99,6 @@ def test_nothing_is_written_at_a_readers_base(method):
     case = start(make_reading_study()).assignments.get(position=1)
     path = f"/reading/cases/{case.code}/dicomweb/studies"
     answer = getattr(strict("expert1"), method)(path)
-    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert refused(answer) == (405, "GET, HEAD", "This address takes GET and HEAD only.")
     answer = getattr(strict(), method)(path, headers={"authorization": "Token x"})
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Token")
