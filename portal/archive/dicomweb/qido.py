@@ -50,6 +50,11 @@ class Query:
     offset: int
     ignored: tuple[str, ...]
 
+    @property
+    def is_vain(self) -> bool:
+        """No value has a NUL in it, and no database is to be asked for one."""
+        return any("\0" in text for text in self.keys.values())
+
 
 class Ready(dict[str, dict[str, Any]]):
     """A row that is kept with its text; to be read only."""

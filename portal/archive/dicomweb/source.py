@@ -107,7 +107,7 @@ def found_at_once(shelf: Shelf, asked: Mapping[str, Any]) -> Sent | None:
     with apart(is_fenced=False) as is_here:
         if not is_here or has_others(shelf):
             return None
-        page = source_search.studies(shelf, query, ())
+        page = source_search.search(shelf, query, ())
     if not page.rows:
         return None
     body = page.text.encode()

@@ -125,6 +125,17 @@ def test_everything_else_is_left_to_django(exams, reading, query):
     assert at_the_door(query, token) is None
 
 
+def test_a_nul_is_no_question_to_the_database(exams, reading):
+    token = token_of("coordinator")
+    slowly("", token)
+    at_the_door("?PatientID=nobody", token)
+    n = len(reading)
+    reading.clear()
+    assert at_the_door("?PatientID=%00", token) is None
+    assert len(reading) < n
+    assert slowly("?PatientID=%00", token)[0] == 204
+
+
 def test_only_what_is_accepted_and_not_held_already_is_sent(exams, reading):
     token = token_of("coordinator")
     etag = slowly("", token)[2]["ETag"]
