@@ -7,7 +7,7 @@ from typing import Any, Concatenate, cast
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from portal.accounts.models import User
-from portal.errors import StudyError, as_json, not_allowed
+from portal.errors import StudyError, not_allowed, refusal
 from portal.roles import rule
 from portal.study.access import sign_in_first
 
@@ -45,7 +45,7 @@ def program_view(*methods: str) -> Callable[[Inner], View]:
             try:
                 return admitted(view, request, methods, kwargs)
             except StudyError as error:
-                return JsonResponse(as_json(error), status=error.status)
+                return refusal(error)
 
         return guarded
 

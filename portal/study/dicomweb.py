@@ -29,7 +29,7 @@ from portal.archive.frames import BadRequest, Sent
 from portal.archive.models import Exam, Instance, Series
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.audit.trail import record
-from portal.errors import Forbidden, NotFound, StudyError, as_json, not_allowed
+from portal.errors import Forbidden, NotFound, StudyError, not_allowed, refusal
 from portal.fence.blind import lifted
 from portal.roles import rule
 from portal.sql.asked import Asked, written
@@ -52,7 +52,7 @@ def dicomweb(request: HttpRequest, rest: str) -> HttpResponseBase:
     try:
         return admitted(request, rest)
     except StudyError as error:
-        response = JsonResponse(as_json(error), status=error.status)
+        response = refusal(error)
         response["Cache-Control"] = NO_STORE
         return response
 
