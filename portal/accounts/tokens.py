@@ -59,7 +59,7 @@ def check_csrf(request: HttpRequest) -> None:
     Raises Forbidden where a session's request does not carry its CSRF token.
     """
     check = CsrfViewMiddleware(lambda _: HttpResponse())
-    if check.process_view(request, None, (), {}) is not None:
+    if check.process_view(request, HttpResponse, (), {}) is not None:
         raise Forbidden("A session sends its CSRF token along; a program signs in by an API token.")
 
 
