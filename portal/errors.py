@@ -82,6 +82,17 @@ def as_json(error: StudyError) -> dict[str, Any]:
     return {**body, "field": error.field} if error.field else body
 
 
+def refusal(error: StudyError) -> JsonResponse:
+    """As JSON, with when to ask again where that may help."""
+    return JsonResponse(as_json(error), status=error.status, headers=waiting(error))
+
+
+def not_allowed(*methods: str) -> JsonResponse:
+    """405 with the methods that an address takes."""
+    said = f"This address takes {' and '.join(methods)} only."
+    return JsonResponse({"detail": said}, status=405, headers={"Allow": ", ".join(methods)})
+
+
 def wants_json(request: HttpRequest) -> bool:
     accept = request.headers.get("Accept", "")
     return (

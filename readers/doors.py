@@ -7,7 +7,7 @@ from typing import Any, Concatenate, cast
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from portal.accounts.models import User
-from portal.errors import StudyError, as_json
+from portal.errors import StudyError, not_allowed, refusal
 from portal.roles import rule
 from portal.study.access import sign_in_first
 
@@ -45,7 +45,7 @@ def program_view(*methods: str) -> Callable[[Inner], View]:
             try:
                 return admitted(view, request, methods, kwargs)
             except StudyError as error:
-                return JsonResponse(as_json(error), status=error.status)
+                return refusal(error)
 
         return guarded
 
@@ -56,9 +56,7 @@ def admitted(
     view: Inner, request: HttpRequest, methods: tuple[str, ...], kwargs: dict[str, Any]
 ) -> HttpResponse:
     if request.method not in methods:
-        response = HttpResponse(status=405)
-        response["Allow"] = ", ".join(methods)
-        return response
+        return not_allowed(*methods)
     response = view(request, cast(User, request.user), **kwargs)
     response.setdefault("Cache-Control", "no-store")
     return response

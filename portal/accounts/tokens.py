@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
 from portal.accounts.models import ApiToken, User
@@ -50,6 +51,16 @@ def refuse_token(request: HttpRequest, what: str) -> None:
     """Some acts need the person at the keyboard: a program's token is refused."""
     if getattr(request, "token_user", None) is not None:
         raise Forbidden(f"An API token cannot {what}; sign in with your password for that.")
+
+
+def check_csrf(request: HttpRequest) -> None:
+    """What Django checks of each view, of one that is exempt until it knows who asks; a token's request passes.
+
+    Raises Forbidden where a session's request does not carry its CSRF token.
+    """
+    check = CsrfViewMiddleware(lambda _: HttpResponse())
+    if check.process_view(request, HttpResponse, (), {}) is not None:
+        raise Forbidden("A session sends its CSRF token along; a program signs in by an API token.")
 
 
 def live(now: datetime) -> QuerySet[ApiToken]:

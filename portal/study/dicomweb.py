@@ -13,9 +13,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
 
 from portal.accounts import second_factor
 from portal.accounts.models import User
+from portal.accounts.tokens import check_csrf
 from portal.archive.dicomweb import stow
 from portal.archive.dicomweb.qido import Page, Query, uid_list
 from portal.archive.dicomweb.routes import Base, Mounted, answer, split
@@ -27,7 +29,7 @@ from portal.archive.frames import BadRequest, Sent
 from portal.archive.models import Exam, Instance, Series
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.audit.trail import record
-from portal.errors import Forbidden, NotFound, StudyError, as_json
+from portal.errors import Forbidden, NotFound, StudyError, not_allowed, refusal
 from portal.fence.blind import lifted
 from portal.roles import rule
 from portal.sql.asked import Asked, written
@@ -43,13 +45,14 @@ OF_SENDERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 NOT_YOURS = "Only coordinators of a study reach its images here."
 
 
+@csrf_exempt  # who has no session is told so first; what a session stores is checked at the door
 @rule("coordinate")
 def dicomweb(request: HttpRequest, rest: str) -> HttpResponseBase:
     """QIDO-RS and WADO-RS of the source view; every refusal is one sentence as JSON."""
     try:
         return admitted(request, rest)
     except StudyError as error:
-        response = JsonResponse(as_json(error), status=error.status)
+        response = refusal(error)
         response["Cache-Control"] = NO_STORE
         return response
 
@@ -67,14 +70,12 @@ def admitted(request: HttpRequest, rest: str) -> HttpResponseBase:
     uids, tail = split(rest.strip("/").split("/"))
     is_door = not tail and len(uids) == 1 or rest.strip("/") == "studies"
     if request.method == "POST" and is_door:
+        check_csrf(request)
         with lifted():
             at = door(request, person, studies, uids)
             return stow.store(request, replace(at, shows_source=is_sealed))
-    methods = (*METHODS, "POST") if is_door else METHODS
     if request.method not in METHODS:
-        response = HttpResponse(status=405)
-        response["Allow"] = ", ".join(methods)
-        return response
+        return not_allowed(*METHODS, *(["POST"] if is_door else []))
     root = request.build_absolute_uri("/dicomweb")
 
     def answered(again: HttpRequest, more: str) -> HttpResponseBase:

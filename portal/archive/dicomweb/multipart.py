@@ -36,6 +36,13 @@ def parameters(content_type: str) -> tuple[str, dict[str, str]]:
     return media.lower(), {k.strip().lower(): v.strip().strip('"') for k, _, v in pairs}
 
 
+def check_size(total: int, most_bytes: int) -> None:
+    """Raises TooMuch where more has come than one request may hold."""
+    if total > most_bytes:
+        most = most_bytes // 2**30
+        raise TooMuch(f"The request is larger than {most} GiB; send fewer images at once.")
+
+
 class Body:
     """The bytes of a request, looked at through a window: a small one that moves on, or as large as all of them."""
 
@@ -58,9 +65,7 @@ class Body:
         if not n:
             raise BadRequest(BROKEN)
         self.end, self.total = self.end + n, self.total + n
-        if self.total > self.most_bytes:
-            most = self.most_bytes // 2**30
-            raise TooMuch(f"The request is larger than {most} GiB; send fewer images at once.")
+        check_size(self.total, self.most_bytes)
 
     def has_delimiter(self) -> bool:
         """Does a whole one stand in the window? It begins at `looked` then; the same letters within data are data."""
@@ -135,7 +140,7 @@ def parts(into: Into, boundary: str, room: Room, *, most_bytes: int = MOST_BYTES
     body.drain()
 
 
-def single(into: Into, media: str, room: Room) -> Iterator[Part]:
+def single(into: Into, media: str, room: Room, *, most_bytes: int = MOST_BYTES) -> Iterator[Part]:
     """The one part of a body that is a file; none where it is empty."""
     window = room.window()
     start, size, at = b"", 0, 0
@@ -143,6 +148,7 @@ def single(into: Into, media: str, room: Room) -> Iterator[Part]:
         while True:
             with memoryview(window.bytes) as whole, whole[at:][:CHUNK] as here:
                 n = into(here)
+                check_size(size + n, most_bytes)
                 start += bytes(here[: min(n, START - len(start))])
                 if out is not None:
                     packs.write(out, here[:n])

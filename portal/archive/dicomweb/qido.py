@@ -50,6 +50,11 @@ class Query:
     offset: int
     ignored: tuple[str, ...]
 
+    @property
+    def is_vain(self) -> bool:
+        """No value has a NUL in it, and no database is to be asked for one."""
+        return any("\0" in text for text in self.keys.values())
+
 
 class Ready(dict[str, dict[str, Any]]):
     """A row that is kept with its text; to be read only."""
@@ -92,6 +97,12 @@ def keyword_of(name: str) -> str:
     return name if tag_for_keyword(name) is not None else ""
 
 
+def field_of(name: str) -> str:
+    """The tag of a field that the dictionary knows, of repeating groups too; '' of any other."""
+    keyword = keyword_of(name)
+    return name.upper() if TAG.match(name) and keyword else known(keyword)[0] if keyword else ""
+
+
 def parse(level: str, given: QueryDict) -> Query:
     """Raises BadRequest for a malformed page, date, UID, tag or flag."""
     keys: dict[str, str] = {}
@@ -110,7 +121,7 @@ def parse(level: str, given: QueryDict) -> Query:
     if fuzzy not in ("true", "false"):
         raise BadRequest("fuzzymatching is true or false.")
     names = [n for text in given.getlist("includefield") for n in text.split(",") if n]
-    fields = {known(k)[0] for n in names if (k := keyword_of(n))}
+    fields = {tag for name in names if (tag := field_of(name))}
     return Query(
         level, keys, fuzzy == "true", frozenset(fields), "all" in names,
         min(whole(given, "limit", MOST), MOST), whole(given, "offset", 0), tuple(ignored),

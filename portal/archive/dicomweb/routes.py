@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -155,8 +156,8 @@ def found(request: HttpRequest, base: Mounted, uids: Sequence[str], level: str) 
 
 
 def warning_of(query: qido.Query, page: qido.Page, host: str) -> str:
-    """What was not understood, and what is left behind this page; '' where there is nothing to say."""
-    said = [f"Parameter {name} is not supported" for name in query.ignored if name.isalnum()]
+    """What was not understood, and what is left behind this page, in ASCII; '' where there is nothing to say."""
+    said = [f"Parameter {quote(name)} is not supported" for name in query.ignored if name.isalnum()]
     if page.left:
         said.append(f"There are {page.left} additional results that can be requested")
     return ", ".join(f'299 {host} "{sentence}"' for sentence in said)

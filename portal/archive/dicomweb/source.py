@@ -87,7 +87,8 @@ def has_others(shelf: Shelf) -> bool:
 
 @lru_cache(maxsize=1024)
 def asked_by(query_string: str) -> Query:
-    return parse("studies", QueryDict(query_string))
+    # as Django reads it: the octets, not the characters that WSGI makes of them
+    return parse("studies", QueryDict(query_string.encode("latin-1")))
 
 
 def found_at_once(shelf: Shelf, asked: Mapping[str, Any]) -> Sent | None:
@@ -106,7 +107,7 @@ def found_at_once(shelf: Shelf, asked: Mapping[str, Any]) -> Sent | None:
     with apart(is_fenced=False) as is_here:
         if not is_here or has_others(shelf):
             return None
-        page = source_search.studies(shelf, query, ())
+        page = source_search.search(shelf, query, ())
     if not page.rows:
         return None
     body = page.text.encode()

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from portal.accounts.models import User
+from portal.archive import packs
 from portal.archive.ahead import Prepare, reading_ahead
 from portal.archive.context import Context
 from portal.archive.dicomweb import source
@@ -75,6 +76,7 @@ class Result:
 def store(request: HttpRequest, door: Door) -> HttpResponse:
     """Spool the parts, import them, and answer for each."""
     with (
+        packs.refused_when_full(),
         room_for(request) as room,
         reading_ahead(settings.WORKERS, preparing(door)) as ahead,
     ):

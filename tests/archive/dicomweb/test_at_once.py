@@ -63,7 +63,12 @@ def at_the_door(query: str, token: str, **headers: str):
         .get(path, headers={"host": "testserver", "authorization": f"Token {token}", **headers})
         .environ
     )
-    body = b"".join(door({**environ, "QUERY_STRING": rest}, lambda *said: heard.append(said)))
+    body = b"".join(
+        door(
+            {**environ, "QUERY_STRING": rest.encode().decode("latin-1")},
+            lambda *said: heard.append(said),
+        )
+    )
     return (int(heard[0][0][:3]), body, dict(heard[0][1])) if heard else None
 
 
@@ -80,7 +85,8 @@ def token_of(name: str) -> str:
 @pytest.mark.parametrize(
     "query",
     ["", OHIF, "?PatientID=ZZ-1", "?PatientID=ZZ-2", "?00100020=zz-1", "?PatientID=", "?limit=1", "?limit=1&offset=1",
-     "?includefield=all", "?PatientID=ZZ-1&limit=1", "?fuzzymatching=true", "?Nonsense=1", "?PatientID=ZZ-1&Odd=%20"],
+     "?includefield=all", "?PatientID=ZZ-1&limit=1", "?fuzzymatching=true", "?Nonsense=1", "?PatientID=ZZ-1&Odd=%20",
+     "?%E5%B1%B1=1", "?%C3%A9=1", "?山=1", "?\u00e9=1&limit=1", "?PatientID=ZZ-1&%C3%A9=1"],
 )  # fmt: skip
 def test_a_search_before_django_is_the_slow_one_in_every_byte_and_header(exams, reading, query):
     token = token_of("coordinator")
@@ -96,6 +102,17 @@ def test_a_search_before_django_is_the_slow_one_in_every_byte_and_header(exams, 
     assert len(queries) == len(reading) > 0
 
 
+@pytest.mark.parametrize(("query", "said"), [("?%E5%B1%B1=1", "%E5%B1%B1"), ("?%C3%A9=1", "%C3%A9")])  # fmt: skip
+def test_a_key_in_any_script_is_named_in_ascii(exams, reading, query, said):
+    token = token_of("coordinator")
+    warning = f'299 testserver "Parameter {said} is not supported"'
+    assert slowly(query, token)[2]["Warning"] == warning
+    assert at_the_door(query, token)[2]["Warning"] == warning
+    environ = RequestFactory().get("/dicomweb/studies", headers={"host": "testserver", "authorization": f"Token {token}"}).environ  # fmt: skip
+    lines, _ = WarmDoor.on_the_wire({**environ, "QUERY_STRING": query[1:]}, "/dicomweb/studies")
+    assert f"Warning: {warning}\r\n".encode() in lines
+
+
 @pytest.mark.parametrize(
     "query",
     ["?PatientID=ZZ-*", "?PatientID=nobody", "?PatientName=a*", "?limit=x", "?limit=0", "?PatientID=ZZ-1&StudyDate=2019",
@@ -106,6 +123,17 @@ def test_everything_else_is_left_to_django(exams, reading, query):
     assert slowly("", token)[0] == 200
     assert at_the_door("", token) is not None
     assert at_the_door(query, token) is None
+
+
+def test_a_nul_is_no_question_to_the_database(exams, reading):
+    token = token_of("coordinator")
+    slowly("", token)
+    at_the_door("?PatientID=nobody", token)
+    n = len(reading)
+    reading.clear()
+    assert at_the_door("?PatientID=%00", token) is None
+    assert len(reading) < n
+    assert slowly("?PatientID=%00", token)[0] == 204
 
 
 def test_only_what_is_accepted_and_not_held_already_is_sent(exams, reading):

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from portal.archive.dicomweb import multipart
 from portal.archive.dicomweb.incoming import by_reading
-from portal.archive.dicomweb.multipart import HEAD_BYTES, MOST_BYTES, MOST_PARTS, parameters, parts
+from portal.archive.dicomweb.multipart import (
+    HEAD_BYTES,
+    MOST_BYTES,
+    MOST_PARTS,
+    parameters,
+    parts,
+    single,
+)
 from portal.archive.frames import BadRequest, TooMuch
 from portal.archive.room import Folder
 
@@ -156,6 +163,20 @@ def test_a_request_has_at_most_so_many_bytes(folder, over):
     else:
         with pytest.raises(TooMuch, match="send fewer images at once"):
             taken(data, folder=folder, most_bytes=len(data) - 1)
+
+
+@pytest.mark.parametrize("size", [1, 64, 2**16])
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_single_image_has_at_most_as_many_bytes(tmp_path, size, over):
+    stream = io.BytesIO(b"x" * 100)
+    came = single(by_reading(lambda n: stream.read(min(n, size))), "application/dicom", Folder(tmp_path), most_bytes=100 - over)  # fmt: skip
+    if not over:
+        assert [part.size for part in came] == [100]
+        return
+    with pytest.raises(TooMuch, match="send fewer images at once") as refusal:
+        list(came)
+    assert refusal.value.status == 413
+    assert (tmp_path / "1").stat().st_size < 100
 
 
 def test_parts_lie_under_numbers_of_ours_whatever_they_are_called(tmp_path):

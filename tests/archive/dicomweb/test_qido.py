@@ -124,6 +124,12 @@ def test_a_well_formed_key_that_is_not_supported_is_passed_over_and_named(name):
         ("includefield=PatientAge,all", {"00101010"}, True),
         ("includefield=NoSuchName,,PatientAge,0099", {"00101010"}, False),
         ("includefield=", set(), False),
+        (
+            "includefield=60003000,60020010,50003000,00203100",
+            {"60003000", "60020010", "50003000", "00203100"},
+            False,
+        ),
+        ("includefield=0020000d,OverlayData,60003001,00091010", {"0020000D"}, False),
     ],
 )
 def test_further_fields_are_named_by_keyword_tag_list_or_all(text, fields, wants_all):

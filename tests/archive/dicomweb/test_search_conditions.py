@@ -6,7 +6,8 @@ import pytest
 from django.http import QueryDict
 
 from portal.archive.classify import CT, NM
-from portal.archive.dicomweb.qido import Row, parse
+from portal.archive.dicomweb import source_search
+from portal.archive.dicomweb.qido import Page, Row, parse
 from portal.archive.dicomweb.search import (
     counted,
     counts_of,
@@ -50,6 +51,13 @@ CODES = (
 
 def query(level: str, question: str):
     return parse(level, QueryDict(question))
+
+
+@pytest.mark.parametrize("find", [search, source_search.search])
+@pytest.mark.parametrize("level", ["studies", "series", "instances"])
+@pytest.mark.parametrize("question", ["PatientID=%00", "PatientName=a%00*&fuzzymatching=true", "StudyDescription=x&StudyID=%00", "AccessionNumber=*%00?"])  # fmt: skip
+def test_a_nul_matches_nothing_and_no_database_is_asked(find, level, question):
+    assert find(Shelf(("bone",), 1, ROOT), query(level, question), ()) == Page([], 0)
 
 
 @pytest.fixture
