@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -272,11 +273,13 @@ class Peer:
         yield from self.one_by_one(path, folder)
 
     def one_by_one(self, path: str, folder: Path) -> Iterator[Part]:
+        """Each image in a folder of its own, as every answer numbers its parts from 1."""
         _, study, _, series = path.split("/")[:4]
         for row in self.every("instances", study, series):
             uid = first(row, "00080018")
             if limits.is_valid_uid(uid):
-                yield from self.parts(f"{path}/instances/{uid}", AS_NATIVE, folder)
+                own = Path(tempfile.mkdtemp(dir=folder, prefix="image-"))
+                yield from self.parts(f"{path}/instances/{uid}", AS_NATIVE, own)
 
     def post(self, pieces: Iterator[bytes], length: int, boundary: str) -> dict[str, Any]:
         """STOW-RS of an encoded body; the server's response object, whatever its status."""
