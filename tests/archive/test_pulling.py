@@ -67,10 +67,32 @@ def stored() -> list[str]:
     return sorted(Instance.objects.values_list("file_digest", flat=True))
 
 
+def asked_for_images(remote: Scripted) -> list[tuple[str, str]]:
+    return [one for one in remote.asked if one[0] in remote.files]
+
+
 def test_image_by_image_every_image_comes_with_its_own_bytes(remote, row, paths):
     assert pulled(row).came == N
     assert stored() == digests(paths)
+    assert [accept for _, accept in asked_for_images(remote)] == [AS_STORED] * N
     assert not any("../x" in path for path, _ in remote.asked)
+
+
+@pytest.mark.parametrize("status", [400, 406, 415, 500, 501])
+def test_the_rest_of_a_pull_is_asked_for_as_stored_and_else_uncompressed(
+    remote, row, paths, tmp_path, status
+):
+    target = pacs.Target("bone", True)
+    some = list(pacs.peer_of(NAME).images(PATH[1:], [uid_of(p) for p in paths[:2]], tmp_path))
+    pacs.take(pacs.source_of(row, target), some, row, target)
+    assert stored() == digests(paths[:2])
+    remote.asked.clear()
+    remote.refused = {AS_STORED: status}
+    assert pulled(row).came == N
+    assert stored() == digests(paths)
+    rest = [f"{PATH}/instances/{uid_of(p)}" for p in paths[2:]]
+    both = [(path, accept) for path in sorted(rest) for accept in (AS_STORED, AS_NATIVE)]
+    assert asked_for_images(remote) == both
 
 
 def uid_of(path: Path) -> str:
