@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Q
 
+from portal.accounts.models import User
 from portal.archive.commit import counts
 from portal.archive.ingest import import_paths
 from portal.archive.models import Import, ImportFile
 from portal.archive.pool import close_all
 from portal.errors import StudyError
-from portal.study.models import State, Study
+from portal.study.models import Membership, State, Study
+
+NO_SHELF = (
+    "Without a study the images wait on a coordinator's shelf; name the coordinator with --user."
+)
+NO_LATE_SHELF = "The cohort of {study} is locked, so the images wait on a coordinator's shelf; name the coordinator with --user."
 
 
 class Command(BaseCommand):
@@ -24,7 +31,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("path", type=Path, help="a DICOM file, folder or zip")
         parser.add_argument(
-            "--study", default="", help="code of the study; without it the images stay unfiled"
+            "--study", default="", help="code of the study; without it the images wait on a shelf"
+        )
+        parser.add_argument(
+            "--user",
+            default="",
+            help="name of the coordinator who imports and on whose shelf images wait; needed without an open study",
         )
         parser.add_argument(
             "--workers", type=int, default=None, help="how many processes read files"
@@ -38,6 +50,7 @@ class Command(BaseCommand):
             )
         study = study_of(options["study"])
         is_late = study is not None and study.has_reached(State.READING)
+        actor = importer(options["user"], study, is_late=is_late)
         warning = (
             f"The cohort of {study} is locked; the images wait on your shelf." if is_late else ""
         )
@@ -45,7 +58,7 @@ class Command(BaseCommand):
             row = import_paths(
                 [options["path"]],
                 door=Import.Door.COMMAND,
-                actor=None,
+                actor=actor,
                 study_key=study.code if study and not is_late else "",
                 expects_synthetic=study.is_synthetic if study else None,
                 workers=options["workers"],
@@ -80,3 +93,19 @@ def study_of(code: str) -> Study | None:
     if study is None:
         raise CommandError(f"There is no study {code}.", returncode=2)
     return study
+
+
+def importer(name: str, study: Study | None, *, is_late: bool) -> User | None:
+    """Who imports: a shelf is one person's, and only who coordinates has images to file."""
+    if not name:
+        if study is None:
+            raise CommandError(NO_SHELF, returncode=2)
+        if is_late:
+            raise CommandError(NO_LATE_SHELF.format(study=study), returncode=2)
+        return None
+    mine = Membership.objects.filter(user__username=name, can_coordinate=True)
+    row = mine.filter(Q() if study is None else Q(study=study)).select_related("user").first()
+    if row is None:
+        does = "coordinates no study" if study is None else f"does not coordinate study {study}"
+        raise CommandError(f"{name} {does}.", returncode=2)
+    return User.objects.get(pk=row.user_id)
