@@ -66,7 +66,6 @@ class Run:
 
     row: Import
     context: Context
-    is_folder: bool
     work: Work
     done: int = 0
     sealing: Sealing = field(default_factory=Sealing)
@@ -255,7 +254,8 @@ def unread(run: Run, one: Read) -> Outcome | None:
     """What becomes of a file that its child did not read, or that belongs to another exam than was said."""
     answer = one.answer
     if not answer["ok"]:
-        skipped = answer["code"] in SKIPPED and run.is_folder or answer["code"] == "dicomdir"
+        is_among_others = run.work.is_folder or one.entry.is_among_others
+        skipped = answer["code"] in SKIPPED and is_among_others or answer["code"] == "dicomdir"
         outcome = ImportFile.Outcome.SKIPPED if skipped else ImportFile.Outcome.REFUSED
         return Outcome(outcome, answer["code"], answer["sentence"])
     if run.work.exam_uid not in ("", answer["source"]["StudyInstanceUID"]):
