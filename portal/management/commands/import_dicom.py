@@ -2,17 +2,21 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
 from portal.accounts.models import User
+from portal.archive.batches import context_of
 from portal.archive.commit import counts
 from portal.archive.ingest import import_paths
 from portal.archive.models import Import, ImportFile
 from portal.archive.pool import close_all
+from portal.archive.rehearsal import rehearse
 from portal.errors import StudyError
 from portal.study.models import Membership, State, Study
 
@@ -20,6 +24,14 @@ NO_SHELF = (
     "Without a study the images wait on a coordinator's shelf; name the coordinator with --user."
 )
 NO_LATE_SHELF = "The cohort of {study} is locked, so the images wait on a coordinator's shelf; name the coordinator with --user."
+
+
+class Place(TypedDict):
+    """Where images go, and who brings them."""
+
+    study_key: str
+    actor: User | None
+    expects_synthetic: bool | None
 
 
 class Command(BaseCommand):
@@ -41,6 +53,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers", type=int, default=None, help="how many processes read files"
         )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only say what would become of each file"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,21 +69,43 @@ class Command(BaseCommand):
         warning = (
             f"The cohort of {study} is locked; the images wait on your shelf." if is_late else ""
         )
+        place: Place = {
+            "study_key": study.code if study and not is_late else "",
+            "actor": actor,
+            "expects_synthetic": study.is_synthetic if study else None,
+        }
         try:
-            row = import_paths(
-                [options["path"]],
-                door=Import.Door.COMMAND,
-                actor=actor,
-                study_key=study.code if study and not is_late else "",
-                expects_synthetic=study.is_synthetic if study else None,
-                workers=options["workers"],
-                warning=warning,
-            )
+            if options["dry_run"]:
+                self.rehearse(place, warning, options)
+            else:
+                self.take(place, warning, options)
         except StudyError as error:
             raise CommandError(error.sentence) from error
         finally:
             close_all()
+
+    def take(self, place: Place, warning: str, options: dict[str, Any]) -> None:
+        row = import_paths(
+            [options["path"]],
+            door=Import.Door.COMMAND,
+            workers=options["workers"],
+            warning=warning,
+            **place,
+        )
         self.report(row, as_json=options["json"])
+
+    def rehearse(self, place: Place, warning: str, options: dict[str, Any]) -> None:
+        """A line for each file, as nothing keeps a report of it."""
+        found: Counter[str] = Counter()
+        for told in rehearse([options["path"]], context_of(**place), workers=options["workers"]):
+            found[str(told.outcome.outcome)] += 1
+            if not options["json"]:
+                sentence = f" ({told.outcome.sentence})" if told.outcome.sentence else ""
+                self.stdout.write(f"{told.name}: {told.outcome.outcome}{sentence}")
+        body = {"dry_run": True, "outcomes": found, "warning": warning}
+        self.stdout.write(json.dumps(body) if options["json"] else summary(found, warning))
+        if found[ImportFile.Outcome.REFUSED]:
+            sys.exit(1)
 
     def report(self, row: Import, *, as_json: bool) -> None:
         found = counts(row)
@@ -79,11 +116,13 @@ class Command(BaseCommand):
         else:
             for file in row.files.filter(outcome=ImportFile.Outcome.REFUSED):
                 self.stdout.write(f"{file.name}: {file.sentence}")
-            self.stdout.write(
-                ", ".join(f"{n} {name}" for name, n in sorted(found.items())) + ". " + row.warning
-            )
+            self.stdout.write(summary(found, row.warning))
         if found.get(ImportFile.Outcome.REFUSED):
             sys.exit(1)
+
+
+def summary(found: Mapping[str, int], warning: str) -> str:
+    return ", ".join(f"{n} {name}" for name, n in sorted(found.items())) + ". " + warning
 
 
 def study_of(code: str) -> Study | None:
