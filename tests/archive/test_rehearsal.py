@@ -11,9 +11,10 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from portal.archive.filing import release
 from portal.archive.models import Import, ImportFile, Series
 from tests.archive.builders import change, person, slices, take
-from tests.cohort import make_study
+from tests.cohort import make_study, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -104,3 +105,20 @@ def test_a_dry_run_looks_into_a_zip(tmp_path):
     assert run(path, "--dry-run") == (0, [
         "all.zip/one.dcm: ready", "all.zip/letter.pdf: skipped (This is not a DICOM file.)", "1 ready, 1 skipped. ",
     ])  # fmt: skip
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+def test_a_dry_run_knows_what_was_decided_of_a_series(tmp_path, is_released):
+    make_study(is_synthetic=True)
+    take(*slices(tmp_path / "one", n=2), study_key="bone", expects_synthetic=True)
+    both = slices(tmp_path / "two", n=4, who=person("SYN0002"), series="2.25.73")
+    take(*both[:3], study_key="bone", expects_synthetic=True)
+    if is_released:
+        reason = "The sender used one UID for two people."
+        held = Series.objects.get(state="held")
+        release(held, reason=reason, actor=make_user("coordinator"), study="bone")
+    _, said = run(tmp_path / "two", "--dry-run")
+    run(tmp_path / "two")
+    assert said[:-1] == [as_told(one) for one in Import.objects.latest("pk").files.order_by("row")]
+    outcome = "ready" if is_released else "held"
+    assert said[-1] == f"3 already here, 1 {outcome}. "
