@@ -42,7 +42,7 @@ def begin(
     return row
 
 
-def context_of(study_key: str, actor: User, expects_synthetic: bool | None) -> Context:
+def context_of(study_key: str, actor: User | None, expects_synthetic: bool | None) -> Context:
     return Context(uids.archive_key(), study_key, actor, expects_synthetic, keeps_subject=False)
 
 

@@ -66,7 +66,6 @@ class Run:
 
     row: Import
     context: Context
-    is_folder: bool
     work: Work
     done: int = 0
     sealing: Sealing = field(default_factory=Sealing)
@@ -251,14 +250,15 @@ def next_row(source: Import) -> int:
     return (source.files.aggregate(last=Max("row"))["last"] or 0) + 1
 
 
-def unread(run: Run, one: Read) -> Outcome | None:
+def unread(work: Work, one: Read) -> Outcome | None:
     """What becomes of a file that its child did not read, or that belongs to another exam than was said."""
     answer = one.answer
     if not answer["ok"]:
-        skipped = answer["code"] in SKIPPED and run.is_folder or answer["code"] == "dicomdir"
+        is_among_others = work.is_folder or one.entry.is_among_others
+        skipped = answer["code"] in SKIPPED and is_among_others or answer["code"] == "dicomdir"
         outcome = ImportFile.Outcome.SKIPPED if skipped else ImportFile.Outcome.REFUSED
         return Outcome(outcome, answer["code"], answer["sentence"])
-    if run.work.exam_uid not in ("", answer["source"]["StudyInstanceUID"]):
+    if work.exam_uid not in ("", answer["source"]["StudyInstanceUID"]):
         return refused(Refusal("other_exam"))
     return None
 
@@ -267,7 +267,7 @@ def placed(run: Run, one: Read, touched: Touched, recent: Recent) -> Outcome:
     """One file of several that are written together. Raises Refusal where it cannot be stored."""
     if one.answer["ok"]:
         refuse_other_kind(run.context, one.answer)
-    outcome = unread(run, one)
+    outcome = unread(run.work, one)
     if outcome is not None:
         return outcome
     stored = indexed(run.context, one.answer, one.frames, one.stored, recent)
@@ -278,7 +278,7 @@ def placed(run: Run, one: Read, touched: Touched, recent: Recent) -> Outcome:
 
 def write_one(run: Run, one: Read, touched: Touched, recent: Recent) -> Outcome:
     """Store one read file; what cannot be stored is one refusal and changes nothing."""
-    outcome = unread(run, one)
+    outcome = unread(run.work, one)
     if outcome is not None:
         return outcome
     try:

@@ -18,6 +18,7 @@ from portal.archive.refusals import Refusal
 from portal.audit.chain import digest
 
 TRIES = 3
+CONFLICT = "patient_conflict"
 # how often an image was compressed is no part of what it shows
 OF_ENCODING = frozenset({"LossyImageCompressionRatio", "LossyImageCompressionMethod"})
 ELSEWHERE = "This image is stored already, in another study or on another shelf; ask its importer."
@@ -164,8 +165,16 @@ def indexed(
     elif exam.has_source:
         leave_source_view(exam)
     recent.stored(*names_of(context, answer))
-    if exam.has_conflict and "patient_conflict" not in series.decisions:
-        conflict = Refusal("patient_conflict")
+    has_conflict = exam.has_conflict and CONFLICT not in series.decisions
+    return new_outcome(answer, has_conflict=has_conflict, series=series)
+
+
+def new_outcome(
+    answer: dict[str, Any], *, has_conflict: bool, series: Series | None = None
+) -> Outcome:
+    """Of an image that was not here: held where its exam is another patient's or its header says why, else ready."""
+    if has_conflict:
+        conflict = Refusal(CONFLICT)
         return Outcome(ImportFile.Outcome.HELD, conflict.code, conflict.sentence, series)
     outcome = ImportFile.Outcome.HELD if answer["reason_code"] else ImportFile.Outcome.READY
     return Outcome(outcome, answer["reason_code"], answer["sentence"] or answer["warning"], series)

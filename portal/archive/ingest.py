@@ -111,8 +111,7 @@ def unwritten(context: Context, *, door: str, warning: str) -> Import:
 
 def add(row: Import, context: Context, work: Work, *, is_whole: bool = False) -> bool:
     """Take files into an import that has begun; True where the last batch of a whole one has ended it as well."""
-    is_folder = work.is_folder or any(map(holds_files, work.paths))
-    run = Run(row, context, is_folder, work)
+    run = Run(row, context, work)
     with spool_folder("unpack-") as spool:
         todo = list(entries(work.paths, work.names, spool))
         if is_unwritten(row) and len(todo) > BATCH:
@@ -123,10 +122,6 @@ def add(row: Import, context: Context, work: Work, *, is_whole: bool = False) ->
             if work.on_progress:
                 work.on_progress(run.done, len(todo))
     return run.is_ended
-
-
-def holds_files(path: Path | Entry) -> bool:
-    return isinstance(path, Path) and (path.is_dir() or path.suffix == ".zip")
 
 
 def ended(row: Import) -> Import:

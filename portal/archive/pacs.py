@@ -21,7 +21,7 @@ from portal.archive.dicomweb.multipart import Part
 from portal.archive.ingest import add, begun, ended
 from portal.archive.limits import is_valid_uid
 from portal.archive.models import Connection, Import, Instance, Pull
-from portal.archive.peer import AS_NATIVE, Peer, Server, first, pinned_address, server
+from portal.archive.peer import Peer, Server, first, pinned_address, server
 from portal.audit.trail import record
 from portal.errors import Conflict, Invalid, NotFound, StudyError, Unavailable
 from portal.jobs.models import Job
@@ -329,10 +329,7 @@ def missing_parts(
     if is_fresh:
         yield from peer.series(path, folder)
         return
-    for place, uid in enumerate(sorted(missing)):
-        own = folder / str(place)
-        own.mkdir()
-        yield from peer.parts(f"{path}/instances/{uid}", AS_NATIVE, own)
+    yield from peer.images(path, sorted(missing), folder)
 
 
 def source_of(row: Pull, target: Target) -> Import:

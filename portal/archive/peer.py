@@ -2,7 +2,8 @@
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -262,21 +263,32 @@ class Peer:
 
     def series(self, path: str, folder: Path) -> Iterator[Part]:
         """A whole series as stored at the server; where it is picky, uncompressed, then one by one."""
-        for accept in (AS_STORED, AS_NATIVE):
-            try:
-                yield from self.parts(path, accept, folder)
-                return
-            except Silent as error:
-                if not is_picky(error):
-                    raise
-        yield from self.one_by_one(path, folder)
+        try:
+            yield from self.either_way(path, folder)
+        except Silent as error:
+            if not is_picky(error):
+                raise
+            yield from self.one_by_one(path, folder)
+
+    def either_way(self, path: str, folder: Path) -> Iterator[Part]:
+        """As stored at the server, which then transcodes nothing; where it is picky, uncompressed."""
+        try:
+            yield from self.parts(path, AS_STORED, folder)
+        except Silent as error:
+            if not is_picky(error):
+                raise
+            yield from self.parts(path, AS_NATIVE, folder)
 
     def one_by_one(self, path: str, folder: Path) -> Iterator[Part]:
         _, study, _, series = path.split("/")[:4]
-        for row in self.every("instances", study, series):
-            uid = first(row, "00080018")
-            if limits.is_valid_uid(uid):
-                yield from self.parts(f"{path}/instances/{uid}", AS_NATIVE, folder)
+        rows = self.every("instances", study, series)
+        yield from self.images(path, [first(row, "00080018") for row in rows], folder)
+
+    def images(self, path: str, uids: Iterable[str], folder: Path) -> Iterator[Part]:
+        """Single images of a series, each in a folder of its own, as every answer numbers its parts from 1."""
+        for uid in filter(limits.is_valid_uid, uids):
+            own = Path(tempfile.mkdtemp(dir=folder, prefix="image-"))
+            yield from self.either_way(f"{path}/instances/{uid}", own)
 
     def post(self, pieces: Iterator[bytes], length: int, boundary: str) -> dict[str, Any]:
         """STOW-RS of an encoded body; the server's response object, whatever its status."""

@@ -30,7 +30,8 @@ DAMAGED = (
 class Entry:
     """A file with the name to show, or the code of why an archive's entry was left out.
 
-    With a `handle`, of a nameless file that the children have open, it is so many bytes from `offset` on.
+    With a `handle`, of a nameless file that the children have open, it is so many bytes from `offset` on. One of a
+    folder or zip lies among others, which need not be images.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Entry:
     problem: str = ""
     offset: int = 0
     handle: int = -1
+    is_among_others: bool = False
 
 
 def entries(
@@ -61,7 +63,8 @@ def walk(folder: Path) -> Iterator[Entry]:
     root = folder.resolve()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.resolve().is_relative_to(root):
-            yield Entry(path, str(path.relative_to(folder)), path.stat().st_size)
+            name = str(path.relative_to(folder))
+            yield Entry(path, name, path.stat().st_size, is_among_others=True)
 
 
 def is_zip(path: Path) -> bool:
@@ -132,7 +135,8 @@ def unpacked(archive: zipfile.ZipFile, name: str, spool: Path) -> Iterator[Entry
         if written > info.file_size or total > limits.ZIP_TOTAL:
             yield Entry(spool, shown, written, "inflated")
             return
-        yield Entry(target, shown, written, "locked_zip" if is_zip_or_empty(target) else "")
+        problem = "locked_zip" if is_zip_or_empty(target) else ""
+        yield Entry(target, shown, written, problem, is_among_others=True)
 
 
 def is_zip_or_empty(path: Path) -> bool:

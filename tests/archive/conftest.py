@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.archive.scripted import Scripted, scripted_server
 from tests.archive.servers import Running, copied_tables, orthanc_server, portal_server
 
 
@@ -27,3 +28,9 @@ def servers(
     yield running
     for manager, _ in kept.values():
         manager.__exit__(None, None, None)
+
+
+@pytest.fixture
+def remote() -> Iterator[Scripted]:
+    with scripted_server() as script:
+        yield script

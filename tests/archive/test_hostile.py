@@ -165,6 +165,9 @@ def test_three_hundred_damaged_copies_each_have_one_outcome_and_break_nothing(tm
     assert damaged().uids == ()
 
 
+COORDINATOR = "from tests.cohort import make_study; make_study()"
+
+
 def committed(database: Path) -> int:
     with sqlite3.connect(database) as connection:
         return int(connection.execute("SELECT count(*) FROM archive_instance").fetchone()[0])
@@ -183,10 +186,12 @@ def test_an_import_killed_three_times_ends_with_every_image_once(tmp_path):
     place = {"OSTEON_DATA_DIR": str(tmp_path / "data")}
     slices(tmp_path / "in", n=400)
     assert manage(place, "migrate", "--skip-checks", "--verbosity", "0").returncode == 0
+    assert manage(place, "shell", "-c", COORDINATOR).returncode == 0
+    call = ("import_dicom", str(tmp_path / "in"), "--user", "coordinator")
     database = next((tmp_path / "data").glob("*.sqlite3"))
     for wanted in (1, 120, 250):
         one = subprocess.Popen(
-            [sys.executable, "manage.py", "import_dicom", str(tmp_path / "in")], cwd=ROOT,
+            [sys.executable, "manage.py", *call], cwd=ROOT,
             env={**os.environ, **place}, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         until = time.monotonic() + 60
@@ -196,7 +201,7 @@ def test_an_import_killed_three_times_ends_with_every_image_once(tmp_path):
         os.kill(one.pid, signal.SIGKILL)
         one.wait()
         assert before >= wanted
-    assert manage(place, "import_dicom", str(tmp_path / "in")).returncode == 0
+    assert manage(place, *call).returncode == 0
     assert committed(database) == 400
     assert json.loads(manage(place, "archive_verify", "--json").stdout) == {
         "checked": 400,

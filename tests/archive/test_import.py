@@ -296,6 +296,26 @@ def test_a_zip_that_inflates_too_far_is_not_opened(tmp_path):
     assert outcomes(take(path)) == {"bomb.zip": "inflated"}
 
 
+@pytest.mark.parametrize("name", ["all.zip", "ALL.ZIP", "0"])
+def test_a_file_of_a_zip_is_skipped_where_it_is_no_image_whatever_the_zip_is_called(tmp_path, name):
+    (path := tmp_path / name).write_bytes(zipped({"letter.pdf": b"%PDF", "cut.dcm": bytes(128) + b"DICM"}))  # fmt: skip
+    (letter := tmp_path / "letter.zip").write_bytes(b"%PDF")
+    found = {f.name: (f.outcome, f.reason_code) for f in take(path, letter).files.all()}
+    assert found == {
+        f"{name}/letter.pdf": ("skipped", "not_dicom"), f"{name}/cut.dcm": ("refused", "header"),
+        "letter.zip": ("refused", "not_dicom"),
+    }  # fmt: skip
+
+
+def test_a_zip_in_the_browser_is_a_zip_by_its_content(tmp_path):
+    make_study(is_synthetic=True)
+    sent = {"Images.ZIP": zipped({"letter.pdf": b"%PDF"}), "letter.pdf": b"%PDF"}
+    files = [SimpleUploadedFile(name, content) for name, content in sent.items()]
+    client().post("/studies/bone/import/upload/", {"files": files})
+    found = dict(ImportFile.objects.values_list("name", "outcome"))
+    assert found == {"Images.ZIP/letter.pdf": "skipped", "letter.pdf": "refused"}
+
+
 def client(name: str = "coordinator") -> Client:
     one = Client()
     one.force_login(make_user(name))

@@ -1,9 +1,6 @@
 """What another server may answer, and the one error that each becomes: from a real one on loopback."""
 
 import json
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -15,52 +12,11 @@ from portal.archive.remote import DicomwebServer, addresses, path_of, renamed
 from portal.archive.store import DOES_NOT_ANSWER, Damaged, Down, Missing
 from portal.errors import Conflict, NotFound
 from tests.archive.holdings import incoming
+from tests.archive.scripted import Scripted
 
 SENTENCE = "The server does not answer; try again in a minute."
 REFUSES = "The server refuses these credentials; ask its administrator."
 SERIES = "studies/1.2/series/1.3"
-
-
-@dataclass
-class Scripted:
-    """A server that answers every request in one way, and notes what it was asked."""
-
-    url: str = ""
-    status: int = 200
-    body: bytes = b"[]"
-    headers: dict[str, str] = field(default_factory=dict)
-    by_accept: dict[str, int] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-
-@pytest.fixture
-def remote():
-    script = Scripted()
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            accept = self.headers.get("Accept", "")
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            script.asked.append((self.path, accept))
-            status = script.by_accept.get(accept, script.status)
-            self.send_response(status)
-            given = {"Content-Type": "application/dicom+json", "Content-Length": str(len(script.body)), **script.headers}  # fmt: skip
-            for name, value in given.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(script.body)
-
-        do_GET = do_POST = do_DELETE = answer  # noqa: N815  the library's names
-
-        def log_message(self, format, *args):
-            pass
-
-    running = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-    script.url = f"http://127.0.0.1:{running.server_port}"
-    yield script
-    running.shutdown()
-    running.server_close()
 
 
 def peer(remote: Scripted) -> Peer:

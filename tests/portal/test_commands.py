@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from django.core.management import call_command, get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError
+from django.test import Client
 
 from portal.accounts.models import ApiToken, User
 from portal.accounts.tokens import user_of
 from portal.archive.models import Exam, Import, ImportFile
 from portal.audit.models import AuditEvent
 from portal.audit.trail import record
+from portal.management.commands.import_dicom import NO_LATE_SHELF, NO_SHELF
 from portal.study.models import STATE_ORDER, Lesion, Patient
 from tests.archive.builders import slices
 from tests.cohort import make_lesion, make_patient, make_study, make_user
@@ -135,6 +137,10 @@ WRONG = [
     ("token", ["nobody", "--revoke"], 1, "There is no user nobody."),
     ("import_dicom", ["{tmp}/missing.dcm"], 2, "There is no missing.dcm; give a file, folder or zip."),
     ("import_dicom", ["{tmp}", "--study", "nowhere"], 2, NO_STUDY),
+    ("import_dicom", ["{tmp}"], 2, NO_SHELF),
+    ("import_dicom", ["{tmp}", "--user", "nobody"], 2, "nobody coordinates no study."),
+    ("import_dicom", ["{tmp}", "--user", "analyst"], 2, "analyst coordinates no study."),
+    ("import_dicom", ["{tmp}", "--study", "bone", "--user", "analyst"], 2, "analyst does not coordinate study bone."),
     ("import_cohort", ["{tmp}/full/file", "--study", "nowhere", "--user", "coordinator"], 1, NO_STUDY),
     ("import_cohort", ["{tmp}/full/file", "--study", "bone", "--user", "analyst"], 1, "The first line must name the columns; subject is missing."),
     ("scan_identity", ["{tmp}/missing.txt"], 2, "The list cannot be read as UTF-8 text."),
@@ -248,7 +254,8 @@ def test_images_are_imported_once_and_a_second_time_change_nothing(tmp_path: Pat
 @pytest.mark.django_db
 def test_a_refused_file_is_named_with_its_sentence_and_the_command_ends_with_1(tmp_path: Path) -> None:  # fmt: skip
     (tmp_path / "notes.dcm").write_text("not DICOM")
-    code, said, _ = run("import_dicom", str(tmp_path / "notes.dcm"), "--workers", "1")
+    make_study()
+    code, said, _ = run("import_dicom", str(tmp_path / "notes.dcm"), "--user", "coordinator", "--workers", "1")  # fmt: skip
     file = ImportFile.objects.get()
     assert code == 1
     assert said.splitlines() == [f"{file.name}: {file.sentence}", "1 refused. "]
@@ -259,9 +266,40 @@ def test_a_refused_file_is_named_with_its_sentence_and_the_command_ends_with_1(t
 def test_images_for_a_locked_cohort_wait_on_the_shelf(state: str, tmp_path: Path) -> None:
     make_study(state=state, is_synthetic=True)
     slices(tmp_path, n=2)
-    body = last_json(run("import_dicom", str(tmp_path), "--study", "bone", "--workers", "1", "--json")[1])  # fmt: skip
+    call = ("import_dicom", str(tmp_path), "--study", "bone", "--workers", "1", "--json")
+    assert run(*call) == (2, "", NO_LATE_SHELF.format(study="bone"))
+    assert not Import.objects.exists()
+    body = last_json(run(*call, "--user", "coordinator")[1])
     assert body["warning"] == "The cohort of bone is locked; the images wait on your shelf."
-    assert Exam.objects.get().study_key == ""
+    exam = Exam.objects.get()
+    assert (exam.study_key, exam.importer) == ("", make_user("coordinator"))
+
+
+@pytest.mark.django_db
+def test_images_without_a_study_are_on_the_shelf_of_their_importer_and_can_be_filed(tmp_path: Path) -> None:  # fmt: skip
+    make_study(is_synthetic=True)
+    slices(tmp_path, n=2)
+    said = run("import_dicom", str(tmp_path), "--user", "coordinator", "--workers", "1")
+    assert said == (0, "2 ready. \n", "")
+    page, exam = Client(), Exam.objects.get()
+    page.force_login(make_user("coordinator"))
+    assert list(page.get("/studies/bone/import/").context["shelf"]) == [exam]
+    code = Import.objects.get().code
+    assert page.get(f"/studies/bone/imports/{code}/").status_code == 200
+    assert page.post(f"/studies/bone/shelf/{exam.pk}/file/").status_code == 302
+    exam.refresh_from_db()
+    assert exam.study_key == "bone"
+
+
+@pytest.mark.django_db
+def test_images_of_a_study_need_no_importer_and_know_one_that_is_named(tmp_path: Path) -> None:
+    make_study(is_synthetic=True)
+    slices(tmp_path, n=2)
+    call = ("import_dicom", str(tmp_path), "--study", "bone", "--workers", "1")
+    run(*call)
+    run(*call, "--user", "coordinator")
+    actors = Import.objects.order_by("pk").values_list("actor__username", flat=True)
+    assert list(actors) == [None, "coordinator"]
 
 
 @pytest.mark.django_db

@@ -23,6 +23,11 @@ LOOK = """
     values = volume(series).pixels[:, 0, 0].tolist()
     print(json.dumps([Instance.objects.count(), series.state, values]))
 """
+COORDINATOR = """
+    from tests.cohort import make_study
+    make_study()
+    print("made")
+"""
 UPLOAD = """
     import sys
     from pathlib import Path
@@ -76,10 +81,11 @@ def test_importers_of_one_series_at_the_same_time_cut_off_nothing(place, tmp_pat
     folders = [tmp_path / str(k) for k in range(4)]
     for k, folder in enumerate(folders):
         slices(folder, n=30, first=30 * k)
+    script(COORDINATOR, **place)
     importers = [
         subprocess.Popen(
-            [sys.executable, "manage.py", "import_dicom", str(folder)], cwd=ROOT,
-            env={**os.environ, **place}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [sys.executable, "manage.py", "import_dicom", str(folder), "--user", "coordinator"],
+            cwd=ROOT, env={**os.environ, **place}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         for folder in folders
     ]  # fmt: skip
