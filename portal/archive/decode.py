@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
 
 import numpy as np
 from pydicom import Dataset
@@ -27,9 +29,19 @@ PLUGINS = {
     "1.2.840.10008.1.2.4.50": "pillow",
     "1.2.840.10008.1.2.4.51": "pillow",
 }
+# whose version is recorded: plugins are named by what calls them
+PACKAGES = {"pylibjpeg": "pylibjpeg-openjpeg", "gdcm": "python-gdcm", "pillow": "pillow"}
 FRAGILE = {"1.2.840.10008.1.2.4.51"}  # 12-bit JPEG Extended: no decoder here reads it
 LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 PIXELS = ("Rows", "Columns", "BitsAllocated")
+
+
+@lru_cache(maxsize=64)
+def decoder_of(syntax: str) -> str:
+    """Name and version of what decodes this syntax here, '' where nothing has to be decoded."""
+    plugin = PLUGINS.get(syntax)
+    package = PACKAGES.get(plugin, plugin) if plugin else ""
+    return f"{package} {version(package)}" if package else ""
 
 
 @dataclass(frozen=True)

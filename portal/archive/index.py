@@ -229,12 +229,16 @@ def header_of(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
         "pixel",
         "unit",
         "came",
+        "decoder",
     )
     weeks = uids.shift_weeks(context.key, "archive", answer["source"]["PatientID"])
     found = {
         "facts": moved_facts(answer["facts"], weeks, answer.get("order")),
         **{n: answer[n] for n in names if n in answer},
     }
+    reference = answer["source"]["FrameOfReferenceUID"]
+    if reference:
+        found["reference"] = uids.archive_uid(context.key, reference)
     return {**found, "held": [answer["reason_code"], answer["sentence"]]}
 
 

@@ -228,6 +228,9 @@ class Walker:
     def delimiter(self, tag: tuple[int, int], place: int) -> int:
         length = struct.unpack_from(self.order + "I", self.data, place + 4)[0]
         if tag == ITEM:
+            left = len(self.data) - place - 8
+            if length != UNDEFINED and length > left:
+                raise Refusal("cut", tag="(FFFE,E000)", n=length, m=left)
             return self.open(UNDEFINED if length == UNDEFINED else place + 8 + length, place + 8)
         if tag in (ITEM_END, SEQUENCE_END) and self.ends:
             self.close()

@@ -36,6 +36,7 @@ from portal.archive.classify import (
 )
 from portal.archive.decode import (
     Shape,
+    decoder_of,
     native_frames,
     pixels_as_read,
     shape_of,
@@ -299,6 +300,7 @@ def pixels_of(header: Header, syntax: str, verdict: Verdict, spool: Spool) -> di
         "frames": frames,
         "is_in_file": place is not None,
         "stored": write_stored(ds, syntax, shape, spool.folder),
+        "decoder": decoder_of(syntax),
         "pixel": pixel_module(header, shape),
         "values": extremes.summary(),
     }

@@ -163,6 +163,8 @@ def differences(instances: list[Instance]) -> list[str]:
     spacings = [i.header["plane"][2] for i in instances if "plane" in i.header]
     if spacings and not all(is_alike(one, spacings[0]) for one in spacings):
         found.append("pixel spacing")
+    if len({i.header["reference"] for i in instances if "reference" in i.header}) > 1:
+        found.append("frame of reference")
     units = {i.header.get("unit") for i in instances}
     return sorted(set(found)) + (["unit"] if len(units) > 1 else [])
 

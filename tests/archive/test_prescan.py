@@ -162,6 +162,7 @@ def test_a_bomb_names_the_limit():
         (file(element(TEXT, b"PN", b"name", length=6)), "The file ends too early: (0010,0010) announces 6 bytes, 4 are there; copy it again."),
         (file(element(PIXELS, b"OW", b"ab", length=0xFFFFFFFE)), "The file ends too early: (7FE0,0010) announces 4294967294 bytes, 2 are there; copy it again."),
         (file(b"not deflated at all", DEFLATED), DAMAGED),
+        (file(element(SEQUENCE, b"SQ", mark(ITEM, 40) + element(TEXT, b"PN", b"name"))), "The file ends too early: (FFFE,E000) announces 40 bytes, 12 are there; copy it again."),
     ],
 )  # fmt: skip
 def test_each_damage_has_its_sentence(data, sentence):

@@ -1,6 +1,7 @@
 """Reading one file: odd but honest headers are read, numbers are right, and the rest is one sentence."""
 
 import struct
+from importlib.metadata import version
 
 import numpy as np
 import pydicom
@@ -12,9 +13,10 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from portal.archive.classify import CT, NM, PT, classify
 from portal.archive.context import Context
+from portal.archive.decode import decoder_of
 from portal.archive.deidentify import DATES
 from portal.archive.index import digested, prepare
-from portal.archive.models import Series
+from portal.archive.models import Instance, Series
 from portal.archive.reading import read
 from portal.archive.refusals import Refusal
 from tests.archive.builders import change, report, slices, take
@@ -257,3 +259,34 @@ def test_the_digest_of_a_content_does_not_tell_when_it_was(tmp_path, monkeypatch
         prepare(context, answer)
         assert answer["content"] == found[-1]
     assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [("1.2.840.10008.1.2.4.80", "pyjpegls"), ("1.2.840.10008.1.2.4.90", "pylibjpeg-openjpeg"),
+     ("1.2.840.10008.1.2.4.70", "python-gdcm"), ("1.2.840.10008.1.2.4.50", "pillow"), ("1.2.840.10008.1.2.5", "pydicom")],
+)  # fmt: skip
+def test_what_decodes_is_recorded_with_its_version(syntax, name):
+    """Section 9: lossy images differ by a grey value between libraries."""
+    assert decoder_of(syntax) == f"{name} {version(name)}"
+
+
+@pytest.mark.django_db
+def test_an_image_remembers_its_decoder_and_its_frame_of_reference(tmp_path):
+    (path,) = slices(tmp_path / "raw", n=1)
+    take(path)
+    ds = pydicom.dcmread(path)
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = "2.25.71.99"
+    ds.compress("1.2.840.10008.1.2.4.80")
+    ds.save_as(tmp_path / "packed.dcm")
+    take(tmp_path / "packed.dcm")
+    plain, packed = Instance.objects.order_by("pk")
+    assert (plain.header["decoder"], packed.header["decoder"]) == (
+        "",
+        f"pyjpegls {version('pyjpegls')}",
+    )
+    assert (
+        plain.header["reference"]
+        == plain.series.frame_of_reference_uid
+        == packed.header["reference"]
+    )

@@ -54,6 +54,16 @@ def test_slices_of_two_pixel_spacings_are_no_one_volume(by, expected):
     assert differences(some) == expected
 
 
+def test_slices_of_two_frames_of_reference_are_no_one_volume():
+    """Section 5.5: only what shares a frame of reference shares a space; older rows do not say theirs."""
+    some = [one(), one(), one()]
+    for image, reference in zip(some, ("2.25.1", "2.25.1", ""), strict=True):
+        image.header |= {"reference": reference} if reference else {}
+    assert differences(some) == []
+    some[2].header["reference"] = "2.25.2"
+    assert differences(some) == ["frame of reference"]
+
+
 def test_pet_slices_have_slopes_of_their_own():
     assert differences([one(unit="BQML", slope=1.5), one(unit="BQML", slope=2.5)]) == []
 

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import threading
 from collections import OrderedDict
@@ -135,7 +136,10 @@ def of_series(series: Series, names: Callable[[Exam], Names]) -> bytes:
     text = written(images_of([series], names))
     if path.parent.exists():
         spool = path.with_name(f"metadata.{secrets.token_hex(8)}")
-        spool.write_bytes(wanted + text)
+        with spool.open("wb") as out:
+            out.write(wanted + text)
+            out.flush()
+            os.fsync(out.fileno())  # its name never stands for less than all of it
         spool.replace(path)
     return text
 

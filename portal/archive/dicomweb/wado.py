@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
@@ -25,6 +26,8 @@ from portal.archive.frames import NO_SUCH_IMAGE, Location, NotAcceptable
 from portal.errors import NotFound
 
 BLOCK = 2**20
+# a weight that refuses
+NOTHING = re.compile(r"q=0(\.0{0,3})?")
 JSON = "application/dicom+json"
 
 
@@ -39,9 +42,16 @@ def takes_json(accept: str) -> bool:
     return not accept.strip() or any(a.media in offered for a in alternatives(accept))
 
 
+@lru_cache(maxsize=256)
+def takes_gzip(accept: str) -> bool:
+    """Named, and not with a weight of nothing."""
+    coded = (one.replace(" ", "").lower().partition(";") for one in accept.split(","))
+    return any(name == "gzip" and not NOTHING.fullmatch(weight) for name, _, weight in coded)
+
+
 def metadata(request: HttpRequest, text: Text) -> HttpResponse:
     """The document as it lies ready, compressed where that is accepted; equal answers are equal bytes."""
-    if "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", ""):
+    if takes_gzip(request.META.get("HTTP_ACCEPT_ENCODING", "")):
         response = HttpResponse(text.packed, content_type=JSON)
         response["Content-Encoding"], response["ETag"] = "gzip", text.packed_mark
     else:

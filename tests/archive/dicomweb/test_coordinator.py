@@ -361,6 +361,9 @@ def test_a_slash_at_the_end_changes_nothing_and_metadata_are_compressed_when_ask
     assert client().get(address("studies/{s}/metadata/")).content == plain.content
     packed = client().get(address("studies/{s}/metadata"), headers={"accept-encoding": "gzip"})
     assert packed["Content-Encoding"] == "gzip"
+    for refused in ("gzip;q=0", "br, gzip; q=0.000", "identity", "x-gzip"):
+        plain = client().get(address("studies/{s}/metadata"), headers={"accept-encoding": refused})
+        assert "Content-Encoding" not in plain
     assert len(packed.content) < len(plain.content)
 
 
