@@ -141,7 +141,7 @@ def registration(lesion: Lesion) -> Judgement:
     if ct is None or spect is None:
         return Judgement(False, INCOMPLETE)
     for series in (ct, spect):
-        if not series.is_volume:
+        if not series.is_regular:
             return Judgement(False, series.volume_reason or "The slices do not form a volume.")
     if not shares_frame(ct, spect) and lesion.registration_confirmed_at is None:
         return Judgement(False, OTHER_FRAME)

@@ -159,7 +159,7 @@ def series_view(case: Assignment, role: str, series: Series, images: Sequence[Im
         slice_spacing_mm=None if is_planar else geometry.get("slice_spacing_mm"),
         slice_thickness_mm=None if is_planar else geometry.get("thickness_mm"),
         presets=presets(role, series, case.lesion.world_mm),
-        volume_ok=series.is_volume and not is_planar,
+        volume_ok=series.is_regular and not is_planar,
         volume_reason="" if is_planar else series.volume_reason,
         images=[
             {

@@ -11,18 +11,19 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from portal.archive.drawing import Colour, coloured, png, windowed
 from portal.archive.models import Series
 from portal.archive.pixels import slice_of, volume
 from portal.errors import Conflict, NotFound, StudyError
 from portal.study import amending
 from portal.study.access import member_view
+from portal.study.asking import choice, number
 from portal.study.cohort_pages import lesion_in
 from portal.study.models import Lesion, Membership
 from portal.study.pages import page
 from radiomics.image import Slice, Volume
 from readers.amending import require_reason
 from readers.exam import images_of
-from readers.pictures import Colour, choice, coloured, number, png, windowed
 from readers.presets import presets
 
 PANES = ("CT", "SPECT", "CORONAL")
@@ -119,7 +120,9 @@ def usable(series: Series | None) -> Series | None:
 
 
 def series_for(lesion: Lesion, pane: str) -> Series | None:
-    return usable(lesion.ct_series if pane == "CT" else lesion.spect_series)
+    """Single slices are picked from as they lie; a projection needs evenly spaced ones, straight above each other."""
+    found = usable(lesion.ct_series if pane == "CT" else lesion.spect_series)
+    return None if pane == "CORONAL" and found and not found.is_regular else found
 
 
 def nearest(series: Series, point: Point) -> int:

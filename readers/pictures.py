@@ -1,20 +1,19 @@
 """The still-picture desk's images: one slice as PNG, drawn by the server from the same pixels."""
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from django.http import HttpRequest, HttpResponse, QueryDict
-from matplotlib import colormaps
-from PIL import Image as Picture
 from scipy.ndimage import map_coordinates
 
 from portal.accounts.models import User
+from portal.archive.drawing import Colour, coloured, laid_over, png, windowed
 from portal.archive.models import Series
 from portal.archive.pixels import planar_image, slice_of, volume
 from portal.errors import Invalid, NotFound
+from portal.study.asking import choice, number
 from radiomics.image import Slice, Volume
+from readers.case import registration
 from readers.doors import reader_view
 from readers.exam import WHOLE_BODY, images_of, is_shown, split_views
 from readers.models import Assignment
@@ -23,8 +22,6 @@ from readers.reading import with_everything
 from readers.sessions import NOT_YOURS
 from readers.worklist import desk_case
 
-Grey = npt.NDArray[np.float64]
-Colour = npt.NDArray[np.uint8]
 ROLES = ("CT", "SPECT", "FUSED", "WB-ANT", "WB-POST")
 MAPS = ("grey", "inverted", "inferno")
 BOUND = 1e7
@@ -41,26 +38,6 @@ class Look:
     map: str
     opacity: float
     threshold: float
-
-
-def choice(query: QueryDict, name: str, allowed: tuple[str, ...], default: str) -> str:
-    value = query.get(name, default)
-    if value not in allowed:
-        raise Invalid(f"{name} is one of {', '.join(allowed)}.", field=name)
-    return value
-
-
-def number(query: QueryDict, name: str, low: float, high: float) -> float | None:
-    text = query.get(name, "")
-    if text == "":
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise Invalid(f"{name} lies between {low:g} and {high:g}.", field=name)
-    return value
 
 
 def look_of(query: QueryDict) -> Look:
@@ -80,20 +57,6 @@ def look_of(query: QueryDict) -> Look:
     )
 
 
-def windowed(pixels: npt.ArrayLike, lower: float, upper: float) -> Grey:
-    """Shares 0..1 of a window."""
-    values = np.asarray(pixels, dtype=np.float64)
-    return np.asarray(np.clip((values - lower) / (upper - lower), 0.0, 1.0))
-
-
-def coloured(shares: Grey, name: str) -> Colour:
-    """Shares 0..1 as (rows, columns, 3) bytes."""
-    if name == "inferno":
-        return np.asarray(colormaps["inferno"](shares, bytes=True)[..., :3])
-    grey = np.rint(255 * (1 - shares if name == "inverted" else shares)).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
-
-
 def fused(
     ct: Slice, spect: Volume, look: Look, *, window: tuple[float, float], top: float
 ) -> Colour:
@@ -104,11 +67,9 @@ def fused(
     counts = map_coordinates(
         np.asarray(spect.pixels, dtype=np.float64), places, order=1, cval=0.0
     ).reshape(rows, columns)
-    below = coloured(windowed(ct.pixels, *window), "grey").astype(np.float64)
-    above = coloured(windowed(counts, 0.0, top), "inferno").astype(np.float64)
-    mixed = (1 - look.opacity) * below + look.opacity * above
-    shows = (counts >= look.threshold / 100 * top)[..., None]
-    return np.asarray(np.rint(np.where(shows, mixed, below)), dtype=np.uint8)
+    return laid_over(
+        windowed(ct.pixels, *window), counts, top=top, threshold=look.threshold / 100, opacity=look.opacity
+    )  # fmt: skip
 
 
 def default_window(case: Assignment, role: str, series: Series) -> tuple[float, float]:
@@ -148,15 +109,12 @@ def drawn(case: Assignment, look: Look) -> Colour:
     plane = slice_of(series, image.sop_instance_uid, image.frame).slice
     if look.role != "FUSED":
         return coloured(windowed(plane.pixels, *window), look.map)
+    laid = registration(case.lesion)
+    if not laid.ok:
+        raise NotFound(laid.reason)
     overlay = series_for(case, "SPECT")
     top = default_window(case, "SPECT", overlay)[1]
     return fused(plane, volume(overlay), look, window=window, top=top)
-
-
-def png(pixels: Colour) -> bytes:
-    out = io.BytesIO()
-    Picture.fromarray(pixels).save(out, format="PNG")
-    return out.getvalue()
 
 
 @reader_view("GET", "HEAD")

@@ -87,7 +87,7 @@ def propose(case: Assignment, said: Mapping[str, Any]) -> list[dict[str, Any]]:
     sphere = {name: said[name] for name in ("centre_mm", "radius_mm", "fraction")}
     check_sphere(sphere, "sphere")
     series = case.lesion.spect_series
-    if series is None or not series.is_volume:
+    if series is None or not series.is_regular:
         raise Invalid(NO_SPECT, field="sphere")
     try:
         found = computed(series, sphere_from(sphere))

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
+from portal.study.asking import choice, number
 from readers.case import BlindCase
 from readers.exam import SeriesView
-from readers.pictures import choice, number
 
 Point = tuple[float, float, float]
 SCROLLED = ("CT", "SPECT")

@@ -90,7 +90,7 @@ def regions(study: Study) -> Iterator[Region]:
 def cut_out(region: Region) -> Cut:
     """The slices of the region and a margin about them; only these are read."""
     series = region.first.series
-    if not series.is_volume:
+    if not series.is_regular:
         raise ValueError(NO_VOLUME)
     first, last = reach(series, [roi.slice_index for roi in region.rois])
     volume = slab(series, first, last)

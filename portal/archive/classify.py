@@ -13,6 +13,8 @@ NM = "1.2.840.10008.5.1.4.1.1.20"
 PT = "1.2.840.10008.5.1.4.1.1.128"
 SECONDARY = {"1.2.840.10008.5.1.4.1.1.7"} | {f"1.2.840.10008.5.1.4.1.1.7.{i}" for i in range(1, 5)}
 DICOMDIR = "1.2.840.10008.1.3.10"
+# the label of a volume of the PT class that may be either
+UNDECIDED, KINDS_OF_PT = "PT", ("SPECT", "PET")
 IMAGE_CLASSES = {CT, NM, PT, *SECONDARY, "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.6.1"}
 # what a text says when only letters and digits are left of it: symbol or name, mass before or after
 SINGLE_PHOTON = (("TC", "99M", "TECHNETIUM"), ("LU", "177", "LUTETIUM"), ("IN", "111", "INDIUM"), ("I", "123", "IODINE"),
@@ -140,12 +142,12 @@ def of_nuclear(kinds: list[str]) -> Verdict:
 
 
 def of_pt(ds: Readable) -> Verdict:
-    """PET and SPECT of the PT class are told apart by the radionuclide; undecided stays PT."""
+    """PET and SPECT of the PT class are told apart by the radionuclide; where it does not, a coordinator does."""
     texts = nuclide_texts(ds)
     for label, nuclides in (("SPECT", SINGLE_PHOTON), ("PET", POSITRON)):
         if any(spelling in text for text in texts for n in nuclides for spelling in spellings(*n)):
             return Verdict("SPECT", label)
-    return Verdict("SPECT", "PT")
+    return Verdict("SPECT", UNDECIDED)
 
 
 @lru_cache(maxsize=32)

@@ -1,5 +1,6 @@
 """A coordinator's decisions on exams and held series: filing from the shelf, releasing with a reason."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import DEFAULT_DB_ALIAS, transaction
@@ -8,6 +9,8 @@ from django.db.models.deletion import Collector
 
 from portal.accounts.models import User
 from portal.archive import copies, identities, packs
+from portal.archive.classify import KINDS_OF_PT, UNDECIDED
+from portal.archive.confirming import NO_VOLUME, TO_CONFIRM, check_seen, option_of, stack_as
 from portal.archive.models import Exam, Identity, Instance, Series, SourceSeries, SourceUid
 from portal.archive.refusals import Refusal
 from portal.archive.remote import DicomwebServer
@@ -16,26 +19,67 @@ from portal.audit.trail import record
 from portal.errors import Conflict, Invalid
 
 REFERRED_TO = "A lesion, an outline or a read refers to this series; it cannot be removed."
-RELEASABLE = frozenset({"geometry_to_confirm", "patient_conflict"})
+RELEASABLE = frozenset({TO_CONFIRM, "patient_conflict"})
 
 
-def release(series: Series, *, reason: str, actor: User, study: str) -> Series:
-    """Make a held series usable, where its reason allows a person to decide."""
+@dataclass(frozen=True)
+class Seen:
+    """What somebody looked at before releasing a series: which stacking of it, beside which series, and its mark."""
+
+    stacking: str = ""
+    beside: Series | None = None
+    mark: str = ""
+
+
+def release(
+    series: Series, *, reason: str, actor: User, study: str, seen: Seen | None = None
+) -> Series:
+    """Make a held series usable, where its reason allows a person to decide.
+
+    Where it is its place in the patient that is confirmed, only as it was seen.
+    """
     if series.state != Series.State.HELD or series.reason_code not in RELEASABLE:
         raise Conflict("This series cannot be released; ask for the original images.")
-    basis = basis_of(series, series.reason_code)
-    has_place = bool(series.geometry) or series.reason_code != "geometry_to_confirm"
-    if not basis or not has_place:
-        raise Conflict("These slices make no volume as they are; ask for the original images.")
     if len(reason.strip()) < 10:
         raise Invalid("Say in at least 10 characters why the series is released.", field="reason")
+    code, old = series.reason_code, {"state": series.state, "reason_code": series.reason_code}
     with transaction.atomic():
-        old = {"state": series.state, "reason_code": series.reason_code}
-        series.decisions = {**series.decisions, series.reason_code: basis}
+        confirmed = confirm_place(series, seen or Seen()) if code == TO_CONFIRM else {}
+        basis = basis_of(series, code)
+        if not basis:
+            raise Conflict(NO_VOLUME)
+        series.decisions = {**series.decisions, code: basis}
         settle(series)
         record(
             "series.release", obj=f"series:{series.pk}", study=study, role="coordinator",
-            actor=f"u:{actor.pk}", old=old, new={"state": series.state}, reason=reason,
+            actor=f"u:{actor.pk}", old=old, new={"state": series.state, **confirmed}, reason=reason,
+        )  # fmt: skip
+    return series
+
+
+def confirm_place(series: Series, seen: Seen) -> dict[str, str]:
+    """Stack the series as it was seen; what the trail says of that."""
+    option = option_of(series, seen.stacking)
+    check_seen(series, option, seen.beside, seen.mark)
+    stack_as(series, option)
+    return {
+        "stacking": option.words or option.code,
+        "seen_on": seen.beside.uid if seen.beside else "",
+    }
+
+
+def decide_kind(series: Series, label: str, *, actor: User, study: str) -> Series:
+    """A coordinator says whether a volume of the PT class, whose header does not name its nuclide, is SPECT or PET."""
+    if label not in KINDS_OF_PT:
+        raise Invalid("Choose SPECT or PET.", field="label")
+    if series.label != UNDECIDED or series.role != Series.Role.SPECT:
+        raise Conflict("What this series shows is decided already.")
+    with transaction.atomic():
+        series.label = label
+        series.save(update_fields=["label"])
+        record(
+            "series.kind", obj=f"series:{series.pk}", study=study, role="coordinator",
+            actor=f"u:{actor.pk}", old={"label": UNDECIDED}, new={"label": label},
         )  # fmt: skip
     return series
 

@@ -1,7 +1,7 @@
 """Frames of a view: which image an address means, and its bytes in the form that is accepted."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +17,7 @@ from portal.errors import NotFound, StudyError
 MAX_DIGITS = 7
 MAX_BYTES = 256 * 2**20
 NO_SUCH_IMAGE = "There is no such image here."
+FOR_GOOD, ASK_AGAIN = "private, max-age=31536000, immutable", "private, no-cache"
 
 
 class NotAcceptable(StudyError):
@@ -42,6 +43,8 @@ class Location:
     syntax: str
     native: tuple[packs.Extent, ...]
     stored: tuple[packs.Extent, ...]
+    # a coordinator may still decide in which order the frames of a held volume lie
+    is_settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,13 @@ def location(instance: Instance, series: Series) -> Location:
         instance.stored_syntax_uid or series.transfer_syntax_uid,
         tuple(packs.Extent(*e) for e in instance.native_frames),
         tuple(packs.Extent(*e) for e in instance.stored_frames),
+        series.state != Series.State.HELD,
     )
+
+
+def keeping(places: Iterable[Location]) -> str:
+    """How long a caller may keep pixels: for good, but of a volume whose order a coordinator may still decide."""
+    return FOR_GOOD if all(one.is_settled for one in places) else ASK_AGAIN
 
 
 @lru_cache(maxsize=1024)
@@ -100,8 +109,8 @@ def sent(view: View, uids: tuple[str, str, str], frames: str, *, accept: str, kn
     if wanted is None:
         raise NotAcceptable("None of the accepted forms is offered for frames.")
     headers = {
-        "ETag": etag_of(view.name, uids[2], frames, wanted),
-        "Cache-Control": "private, max-age=31536000, immutable",
+        "ETag": etag_of(view.name, uids[2], frames, wanted, is_settled=place.is_settled),
+        "Cache-Control": keeping([place]),
         "Vary": "Accept, Accept-Encoding, Authorization, Cookie",
         "X-Content-Type-Options": "nosniff",
     }
@@ -111,9 +120,12 @@ def sent(view: View, uids: tuple[str, str, str], frames: str, *, accept: str, kn
     return Sent(200, {"Content-Type": content_type, **headers}, body)
 
 
-def etag_of(name: str, instance: str, frames: str, wanted: Wanted) -> str:
+def etag_of(
+    name: str, instance: str, frames: str, wanted: Wanted, *, is_settled: bool = True
+) -> str:
     """Keyed by view, so that nothing of the source shows in it."""
-    text = f"{name}|{instance}|{frames}|{wanted.syntax}|{wanted.is_single}".encode()
+    held = "" if is_settled else "|held"
+    text = f"{name}|{instance}|{frames}|{wanted.syntax}|{wanted.is_single}{held}".encode()
     return f'"{hmac.digest(archive_key(), text, "sha256").hex()[:32]}"'
 
 

@@ -17,6 +17,9 @@ STEP_TOLERANCE_MM = 0.1
 SAME_PLACE_MM = 1e-3
 ORIENTATION_TOLERANCE, RELATIVE_TOLERANCE = 1e-4, 1e-5
 TILT_COSINE = float(np.cos(np.deg2rad(1.0)))
+LOOK = " Look at it fused on the CT and confirm it."
+NO_DISTANCE = "The distance between slices is missing."
+ODD_NUMBERS = "The slices are numbered in an unusual order."
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,52 @@ class Stack:
     problem: str = ""
     sentence: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+    tomo: "Tomo | None" = None
+
+
+@dataclass(frozen=True)
+class Tomo:
+    """What a multi-frame header says of its slices: its plane, their signed distance, their odd numbers, thickness.
+
+    `signed_mm` is 0 where no distance is told; `numbered` is empty where the frames are the slices in their order.
+    """
+
+    frame: Frame
+    signed_mm: float
+    numbered: tuple[int, ...] = ()
+    thickness_mm: float | None = None
+
+    @property
+    def doubt(self) -> str:
+        """Why nobody but a person can say where the slices lie, '' where the header does."""
+        if self.signed_mm == 0:
+            return NO_DISTANCE
+        return ODD_NUMBERS if self.numbered else ""
+
+    def stacked(self, places: Sequence[int], signed_mm: float) -> Stack:
+        """Frame k at `places[k]` signed steps from the header's position: p = IPP + place * s * n."""
+        steps = np.asarray(places)[:, None] * signed_mm * normal_of(self.frame)
+        positions = np.asarray(self.frame.position) + steps
+        order = np.argsort(np.asarray(places) * signed_mm, kind="stable")
+        ascending = positions[order]
+        values = described(self.frame, ascending, abs(signed_mm), self.thickness_mm)
+        found = tuple(map(tuple, ascending.tolist()))
+        return Stack(tuple(int(k) for k in order), found, abs(signed_mm), values=values)
+
+    def to_json(self) -> dict[str, Any]:
+        plane_ = [list(self.frame.position), list(self.frame.orientation), list(self.frame.spacing)]
+        return {
+            "plane": plane_,
+            "signed_mm": self.signed_mm,
+            "numbered": list(self.numbered),
+            "thickness_mm": self.thickness_mm,
+        }
+
+    @staticmethod
+    def from_json(kept: dict[str, Any]) -> "Tomo":
+        position, orientation, spacing = kept["plane"]
+        frame = Frame(tuple(position), tuple(orientation), tuple(spacing))
+        return Tomo(frame, kept["signed_mm"], tuple(kept["numbered"]), kept["thickness_mm"])
 
 
 def numbers(values: Any, count: int) -> tuple[float, ...] | None:
@@ -97,8 +146,8 @@ def described(
     }
 
 
-def no_volume(n: int, problem: str, sentence: str) -> Stack:
-    return Stack(tuple(range(n)), (), 0.0, problem, sentence)
+def no_volume(n: int, problem: str, sentence: str, tomo: Tomo | None = None) -> Stack:
+    return Stack(tuple(range(n)), (), 0.0, problem, sentence, tomo=tomo)
 
 
 def stack_of_nm(ds: Readable, n_frames: int) -> Stack:
@@ -116,21 +165,24 @@ def stack_of_nm(ds: Readable, n_frames: int) -> Stack:
         return no_volume(
             n_frames, "geometry", "The file does not say where its slices lie in the patient."
         )
+    tomo = Tomo(frame, *spacing_and_order(ds, n_frames), thickness_of(ds))
+    if tomo.doubt:
+        return no_volume(n_frames, "geometry_to_confirm", tomo.doubt + LOOK, tomo)
+    return tomo.stacked(range(n_frames), tomo.signed_mm)
+
+
+def spacing_and_order(ds: Readable, n_frames: int) -> tuple[float, tuple[int, ...]]:
+    """The signed distance between slices, 0 where it is not told, and their numbers where these are unusual."""
     signed = numbers([ds.get("SpacingBetweenSlices")], 1)
-    if signed is None or signed[0] == 0:
-        why = "The distance between slices is missing. Look at it fused on the CT and confirm it."
-        return no_volume(n_frames, "geometry_to_confirm", why)
     vector = ds.get("SliceVector")
-    listed = None if vector is None else [int(v) for v in np.atleast_1d(vector)]
-    if listed is not None and listed != list(range(1, n_frames + 1)):
-        why = "The slices are numbered in an unusual order. Look at it fused on the CT and confirm it."
-        return no_volume(n_frames, "geometry_to_confirm", why)
-    steps = np.arange(n_frames)[:, None] * signed[0] * normal_of(frame)
-    positions = np.asarray(frame.position) + steps
-    order = range(n_frames) if signed[0] > 0 else range(n_frames - 1, -1, -1)
-    ascending = positions[list(order)]
-    values = described(frame, ascending, abs(signed[0]), ds.get("SliceThickness"))
-    return Stack(tuple(order), tuple(map(tuple, ascending.tolist())), abs(signed[0]), values=values)
+    listed = () if vector is None else tuple(int(v) for v in np.atleast_1d(vector))
+    is_usual = listed in ((), tuple(range(1, n_frames + 1)))
+    return signed[0] if signed else 0.0, () if is_usual else listed
+
+
+def thickness_of(ds: Readable) -> float | None:
+    found = numbers([ds.get("SliceThickness")], 1)
+    return found[0] if found else None
 
 
 def stack_of_slices(frames: Sequence[Frame], thickness: Any) -> Stack:
@@ -142,7 +194,7 @@ def stack_of_slices(frames: Sequence[Frame], thickness: Any) -> Stack:
             len(frames), "geometry", "The file does not say where its slices lie in the patient."
         )
     if not all(is_alike(f.orientation, first.orientation) for f in unlike):
-        why = "The slices have several orientations. Look at it fused on the CT and confirm it."
+        why = "The slices have several orientations." + LOOK
         return no_volume(len(frames), "geometry_to_confirm", why)
     n = normal_of(first)
     places = np.asarray([f.position for f in frames])
@@ -168,7 +220,6 @@ def irregularity(
     positions: FloatArray, steps: FloatArray, spacing: float, n: FloatArray
 ) -> tuple[str, str]:
     """`geometry_to_confirm` with the reason, or nothing."""
-    confirm = " Look at it fused on the CT and confirm it."
     if not steps.size:
         return "", ""
     if (steps < SAME_PLACE_MM).any():
@@ -179,9 +230,9 @@ def irregularity(
         low, high = positions[odd[0], 2], positions[odd[0] + 1, 2]
         return (
             "geometry_to_confirm",
-            f"Slices are missing between z = {low:.1f} and {high:.1f} mm." + confirm,
+            f"Slices are missing between z = {low:.1f} and {high:.1f} mm." + LOOK,
         )
     travel = positions[-1] - positions[0]
     if abs(travel @ n) / float(np.linalg.norm(travel)) < TILT_COSINE:
-        return "geometry_to_confirm", "The stack is tilted against its slices." + confirm
+        return "geometry_to_confirm", "The stack is tilted against its slices." + LOOK
     return "", ""

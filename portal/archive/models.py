@@ -159,6 +159,7 @@ class Series(models.Model):
     folder = models.CharField(max_length=32, unique=True)
     frame_of_reference_uid = models.CharField(max_length=64, blank=True)
     is_volume = models.BooleanField(default=False)
+    # why it is no volume, or one of slices that are uneven or tilted, which a coordinator has released all the same
     volume_reason = models.TextField(blank=True)
     # origin_mm, row_direction, column_direction, spacing_mm, slice_spacing_mm, thickness_mm, positions_mm
     geometry = models.JSONField(default=dict)
@@ -190,6 +191,11 @@ class Series(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.uid}"
+
+    @property
+    def is_regular(self) -> bool:
+        """Evenly spaced slices straight above each other: a grid, on which one volume may be laid over another."""
+        return self.is_volume and not self.volume_reason
 
 
 class Instance(models.Model):

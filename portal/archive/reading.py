@@ -385,4 +385,6 @@ def with_nm_stack(found: dict[str, Any], ds: Readable) -> dict[str, Any]:
     found["geometry"], found["order"] = stack.values, list(stack.order)
     if stack.problem:
         found["reason_code"], found["sentence"] = stack.problem, stack.sentence
+    if stack.tomo:
+        found["tomo"] = stack.tomo.to_json()
     return found

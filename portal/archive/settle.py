@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from portal.archive.classify import HELD, NM
-from portal.archive.geometry import Frame, Stack, is_alike, stack_of_slices
+from portal.archive.geometry import LOOK, Frame, Stack, is_alike, stack_of_slices
 from portal.archive.models import Instance, Series
 from portal.audit.chain import digest
 from portal.sql import rows
@@ -27,19 +27,22 @@ SAME = {
 SERIES = -1
 DEEP = (Series.Role.CT, Series.Role.SPECT)
 LARGEST_PART = (
-    "The slices have several orientations; {n} of {m} were left out of this volume. "
-    "Look at it fused on the CT and confirm it."
+    "The slices have several orientations; {n} of {m} were left out of this volume." + LOOK
 )
 SMALLER_PART = "These slices lie in another orientation than most of their series, so they are no part of its volume."
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """Why a series is held, and the digest of what a coordinator would confirm by releasing it."""
+    """Why a series is held, and the digest of what a coordinator would confirm by releasing it.
+
+    `lasting` is what stays true of its slices after that.
+    """
 
     code: str
     sentence: str
     basis: str = ""
+    lasting: str = ""
 
 
 def settle(series: Series, known: list[Instance] | None = None) -> None:
@@ -148,9 +151,15 @@ def doubts_of_stack(
         left_out = sum(sizes.values())
         words = LARGEST_PART.format(n=left_out, m=n + left_out)
         basis = digest([shape, sorted(sizes.items())])
-        yield Doubt("geometry_to_confirm", f"{words} {stack.sentence}".strip(), basis)
+        sentence = f"{words} {stack.sentence}".strip()
+        yield Doubt("geometry_to_confirm", sentence, basis, lasting_of(stack))
     elif stack.problem:
-        yield Doubt(stack.problem, stack.sentence, shape)
+        yield Doubt(stack.problem, stack.sentence, shape, lasting_of(stack))
+
+
+def lasting_of(stack: Stack) -> str:
+    """A person may take uneven or tilted slices for what they are; they do not become a regular grid by that."""
+    return stack.sentence.removesuffix(LOOK)
 
 
 def differences(instances: list[Instance]) -> list[str]:
@@ -178,7 +187,8 @@ def decide(series: Series, found: list[Doubt]) -> None:
     series.reason_code, series.sentence = first.code, first.sentence
     series.is_volume = has_depth and bool(series.geometry) and not open_
     if has_depth:
-        series.volume_reason = first.sentence
+        lasting = next((d.lasting for d in found if d.lasting), "")
+        series.volume_reason = first.sentence if open_ else lasting
 
 
 def basis_of(series: Series, code: str) -> str:

@@ -15,15 +15,16 @@ from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.models import User
 from portal.archive.commit import counts
-from portal.archive.filing import file_exam, release, remove
+from portal.archive.filing import Seen, decide_kind, file_exam, release, remove
 from portal.archive.ingest import import_paths, is_short_of_room
 from portal.archive.kept import kept
 from portal.archive.models import Exam, Import, ImportFile, Series
 from portal.archive.packs import disk_full
 from portal.errors import Conflict, Invalid, NotFound
 from portal.study.access import NO_SUCH_PAGE, member_view
+from portal.study.confirming import beside_of
 from portal.study.csv_rows import Column, csv_text
-from portal.study.models import Membership, State, Study
+from portal.study.models import Membership, Patient, State, Study
 
 PAGE_ROWS, KEPT_ROWS = 50, 10
 MAX_FILES = 500
@@ -142,18 +143,38 @@ def held_page(request: HttpRequest, member: Membership) -> HttpResponse:
     return render(request, "study/held.html", context_of(member, page=page))
 
 
+def series_in(study: Study, pk: int) -> Series:
+    row = Series.objects.of_study(study.code).filter(pk=pk).select_related("exam").first()
+    if row is None:
+        raise NotFound(NO_SUCH_PAGE)
+    return row
+
+
 @member_view("coordinate")
 @require_POST
 def release_series(request: HttpRequest, member: Membership, series: int) -> HttpResponse:
     """Release a held series after seeing it, where its reason allows that."""
-    row = Series.objects.of_study(member.study.code).filter(pk=series).first()
-    if row is None:
-        raise NotFound(NO_SUCH_PAGE)
+    row = series_in(member.study, series)
+    beside = beside_of(row, request.POST) if "mark" in request.POST else None
+    seen = Seen(request.POST.get("stacking", ""), beside, request.POST.get("mark", ""))
     release(
-        row, reason=request.POST.get("reason", ""), actor=person(member), study=member.study.code
-    )
+        row, reason=request.POST.get("reason", ""), actor=person(member), study=member.study.code, seen=seen
+    )  # fmt: skip
     messages.success(request, "The series is released.")
     return redirect("study:held", study=member.study.code)
+
+
+@member_view("coordinate")
+@require_POST
+def decide_series_kind(request: HttpRequest, member: Membership, series: int) -> HttpResponse:
+    """Say of a volume that may be SPECT or PET which it is."""
+    row = series_in(member.study, series)
+    decide_kind(row, request.POST.get("label", ""), actor=person(member), study=member.study.code)
+    messages.success(request, f"The series is {row.label}.")
+    patient = Patient.objects.filter(study=member.study, subject=row.exam.subject).first()
+    if patient is None:
+        return redirect("study:kept", study=member.study.code)
+    return redirect("study:patient", study=member.study.code, patient=patient.code)
 
 
 @member_view("coordinate")
@@ -162,11 +183,7 @@ def remove_series(request: HttpRequest, member: Membership, series: int) -> Http
     """Take a series of this study out of the archive for good."""
     if member.study.has_reached(State.READS_LOCKED):
         raise Conflict("The reads are locked; no image can be removed any more.")
-    row = (
-        Series.objects.of_study(member.study.code).filter(pk=series).select_related("exam").first()
-    )
-    if row is None:
-        raise NotFound(NO_SUCH_PAGE)
+    row = series_in(member.study, series)
     remove(
         row, reason=request.POST.get("reason", ""), actor=person(member), study=member.study.code
     )

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from portal.accounts.models import User
+from portal.archive.classify import UNDECIDED
 from portal.archive.models import Series
 from portal.errors import Conflict, Invalid
 from portal.study.acts import note_act
@@ -158,8 +159,8 @@ def assign_series(
         if (ct, spect) != (lesion.ct_series, lesion.spect_series):
             lesion.registration_confirmed_by = lesion.registration_confirmed_at = None
         lesion.ct_series, lesion.spect_series, lesion.whole_body_series = ct, spect, whole_body
-        if lesion.is_included and frame_problem(lesion):
-            raise Conflict(frame_problem(lesion))
+        if lesion.is_included and images_problem(lesion):
+            raise Conflict(images_problem(lesion))
         lesion.save()
         note_act(study, actor, "lesion.series", f"lesion:{lesion.code}", old=old, new=series_uids(lesion))  # fmt: skip
     return lesion
@@ -190,6 +191,18 @@ def frame_problem(lesion: Lesion) -> str:
     )
 
 
+def kind_problem(lesion: Lesion) -> str:
+    """What shows as SPECT must be known to be SPECT or PET: a reader judges them differently."""
+    if lesion.spect_series is None or lesion.spect_series.label != UNDECIDED:
+        return ""
+    return "Say on the page of the patient whether the volume of this lesion is SPECT or PET."
+
+
+def images_problem(lesion: Lesion) -> str:
+    """Why a lesion with these images cannot be read, '' when it can."""
+    return frame_problem(lesion) or kind_problem(lesion)
+
+
 def confirm_registration(lesion: Lesion, *, actor: User, now: datetime) -> Lesion:
     """The coordinator vouches that CT and SPECT lie on each other."""
     require_state(lesion.patient.study, REGISTERING, "A registration is confirmed")
@@ -214,7 +227,7 @@ def inclusion_problem(lesion: Lesion) -> str:
     )
     if patient_row.exists():
         return f"Patient {lesion.patient.subject} is excluded; decide on the patient first."
-    return frame_problem(lesion)
+    return images_problem(lesion)
 
 
 def free_slot(lesion: Lesion) -> int:

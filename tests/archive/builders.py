@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
+from portal.archive.confirming import mark_of, options
+from portal.archive.filing import Seen
 from portal.archive.headers import Subject
 from portal.archive.ingest import import_paths
 from portal.archive.models import Import, Series
@@ -46,6 +48,12 @@ def take(*paths: Path, **more) -> Import:
 def report(row: Import) -> list[str]:
     """Per file the reason code, or the outcome where there is none."""
     return [f.reason_code or f.outcome for f in row.files.all()]
+
+
+def look(series: Series, stacking: str = "", beside: Series | None = None) -> Seen:
+    """What a coordinator has seen who opened the page on which the place of a held series is confirmed."""
+    found = next((o for o in options(series) if o.code == stacking), None)
+    return Seen(stacking, beside, mark_of(series, found, beside) if found else "")
 
 
 def fingerprint(series: Series) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ from portal.archive.filing import release
 from portal.archive.models import Series
 from portal.archive.pixels import volume
 from portal.errors import Conflict
-from tests.archive.builders import change, slices, take
+from tests.archive.builders import change, look, slices, take
 from tests.cohort import make_user
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def test_after_a_coordinators_look_the_largest_group_is_ready_and_holds_its_own_
 ):
     take(*files(tmp_path, [4, 5]))
     largest = Series.objects.get(n_frames=4)
-    release(largest, reason=WHY, actor=make_user("coordinator"), study="bone")
+    release(largest, reason=WHY, actor=make_user("coordinator"), study="bone", seen=look(largest))
     found = volume(Series.objects.get(pk=largest.pk))
     assert found.pixels[:, 0, 0].tolist() == [0, 10, 20, 30]
     with pytest.raises(Conflict):
@@ -60,7 +60,7 @@ def test_more_slices_of_the_other_orientation_ask_again_and_may_turn_the_balance
     take(*paths[:5])
     assert parts() == {3: ("held", "geometry_to_confirm"), 2: ("held", "geometry")}
     first = Series.objects.get(n_frames=3)
-    release(first, reason=WHY, actor=make_user("coordinator"), study="bone")
+    release(first, reason=WHY, actor=make_user("coordinator"), study="bone", seen=look(first))
     take(*paths[5:])
     assert parts() == {3: ("held", "geometry"), 5: ("held", "geometry_to_confirm")}
 
@@ -96,5 +96,5 @@ def test_a_gap_in_the_largest_group_is_named_with_it_and_one_release_covers_both
     largest = Series.objects.get(n_frames=4)
     assert "several orientations" in largest.sentence
     assert "Slices are missing between" in largest.sentence
-    release(largest, reason=WHY, actor=make_user("coordinator"), study="bone")
+    release(largest, reason=WHY, actor=make_user("coordinator"), study="bone", seen=look(largest))
     assert Series.objects.get(pk=largest.pk).state == "ready"

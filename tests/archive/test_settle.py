@@ -8,7 +8,7 @@ from portal.archive.models import Instance, Series
 from portal.archive.settle import Doubt, basis_of, decide, differences, extremes, is_stack, settle
 from portal.audit.models import AuditEvent
 from portal.errors import Conflict, Invalid
-from tests.archive.builders import change, slices, take
+from tests.archive.builders import change, look, slices, take
 from tests.cohort import NOW, make_exam, make_study, make_user
 
 WHY = "seen fused on the CT, all is well"
@@ -147,16 +147,20 @@ def test_a_gap_is_held_with_its_place_and_released_with_a_reason(gap):
     assert (gap.state, gap.reason_code) == ("held", "geometry_to_confirm")
     assert gap.sentence.startswith("Slices are missing between z = ")
     someone = make_user("coordinator")
-    release(gap, reason=WHY, actor=someone, study="bone")
+    release(gap, reason=WHY, actor=someone, study="bone", seen=look(gap))
     gap.refresh_from_db()
     assert (gap.state, gap.reason_code, gap.is_volume) == ("ready", "", True)
+    assert (
+        not gap.is_regular
+    )  # a person may take it as it is; nothing is laid over it as if no slice were missing
+    assert gap.volume_reason == "Slices are missing between z = -2.0 and 3.0 mm."
     event = AuditEvent.objects.get(verb="series.release")
     assert (event.actor, event.obj, event.study) == (f"u:{someone.pk}", f"series:{gap.pk}", "bone")
 
 
 @pytest.mark.django_db
 def test_settling_again_keeps_a_decision_and_a_new_slice_asks_for_another(gap, tmp_path):
-    release(gap, reason=WHY, actor=make_user("coordinator"), study="bone")
+    release(gap, reason=WHY, actor=make_user("coordinator"), study="bone", seen=look(gap))
     settle(gap)
     assert gap.state == "ready"
     take(*slices(tmp_path / "b", first=9, n=1), study_key="bone")

@@ -9,7 +9,7 @@ from portal.archive.pixels import volume
 from portal.archive.settle import settle
 from portal.archive.verify import damaged
 from portal.errors import Conflict
-from tests.archive.builders import change, fingerprint, person, report, slices, take
+from tests.archive.builders import change, fingerprint, look, person, report, slices, take
 from tests.cohort import NOW, make_user
 
 pytestmark = pytest.mark.django_db
@@ -149,7 +149,7 @@ def test_slices_whose_pixels_differ_are_never_one_ready_volume(tmp_path, what):
     assert (series.state, series.reason_code, series.is_volume) == ("held", "pixel_encoding", False)
     assert "differ in" in series.sentence
     with pytest.raises(Conflict):
-        release(series, reason=WHY, actor=make_user("chief"), study="bone")
+        release(series, reason=WHY, actor=make_user("chief"), study="bone", seen=look(series))
 
 
 HEADERS = {
@@ -191,7 +191,7 @@ def test_repeated_positions_make_no_volume_and_cannot_be_released(tmp_path):
     assert (series.reason_code, series.geometry) == ("geometry_to_confirm", {})
     assert "on top of each other" in series.sentence
     with pytest.raises(Conflict, match="no volume"):
-        release(series, reason=WHY, actor=make_user("chief"), study="bone")
+        release(series, reason=WHY, actor=make_user("chief"), study="bone", seen=look(series))
 
 
 def gap(tmp_path) -> Series:
@@ -202,7 +202,7 @@ def gap(tmp_path) -> Series:
 
 def test_a_release_lasts_while_the_slices_stay_where_they_were(tmp_path):
     series = gap(tmp_path)
-    release(series, reason=WHY, actor=make_user("chief"), study="bone")
+    release(series, reason=WHY, actor=make_user("chief"), study="bone", seen=look(series))
     take(*slices(tmp_path / "again", n=2), study_key="bone")
     settle(series)
     series.refresh_from_db()
@@ -211,7 +211,7 @@ def test_a_release_lasts_while_the_slices_stay_where_they_were(tmp_path):
 
 def test_a_release_ends_when_another_slice_comes(tmp_path):
     series = gap(tmp_path)
-    release(series, reason=WHY, actor=make_user("chief"), study="bone")
+    release(series, reason=WHY, actor=make_user("chief"), study="bone", seen=look(series))
     take(*slices(tmp_path / "more", n=1, first=7), study_key="bone")
     series.refresh_from_db()
     assert (series.state, series.reason_code) == ("held", "geometry_to_confirm")

@@ -41,6 +41,7 @@ def series(*, frame="2.25.9", is_volume=True, reason="", directions=AXIAL):
     return SimpleNamespace(
         frame_of_reference_uid=frame,
         is_volume=is_volume,
+        is_regular=is_volume and not reason,
         volume_reason=reason,
         geometry=geometry if directions[0] else {},
     )

@@ -10,11 +10,12 @@ from django.http import QueryDict
 from django.test import Client
 from PIL import Image
 
+from portal.archive.drawing import coloured, windowed
 from portal.errors import Invalid
 from radiomics.image import Slice, Volume
 from readers import pictures, reading
 from readers.models import Read
-from readers.pictures import coloured, fused, look_of, windowed
+from readers.pictures import fused, look_of
 from readers.still_panes import nearest, still_panes
 from tests.cohort import NOW, make_user
 from tests.readers.builders import answers, draft, make_reading_study, start

@@ -70,7 +70,7 @@ def version(series: Series, names: Names) -> str:
     """Digest of all that the headers of a series depend on, under the names of a view."""
     exam = series.exam
     made_of = (
-        FORMAT, series.pk, series.folder, series.digest, series.n_frames, series.native_size,
+        FORMAT, series.pk, series.folder, series.digest, series.state, series.n_frames, series.native_size,
         series.stored_size, series.role, series.label, series.unit, series.transfer_syntax_uid,
         series.frame_of_reference_uid, series.geometry, series.pixel, series.values,
         exam.subject, exam.shifted_date, exam.time, exam.sex, exam.age,

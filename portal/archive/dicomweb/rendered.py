@@ -15,7 +15,7 @@ from portal.archive import packs
 from portal.archive.accept import alternatives
 from portal.archive.dicomweb.baked import mark
 from portal.archive.dicomweb.header import Image, value
-from portal.archive.frames import NO_SUCH_IMAGE, BadRequest, NotAcceptable
+from portal.archive.frames import NO_SUCH_IMAGE, BadRequest, NotAcceptable, keeping
 from portal.errors import NotFound
 
 FUNCTIONS = ("linear", "linear-exact", "sigmoid")
@@ -189,4 +189,5 @@ def render(
     content = out.getvalue()
     # of the image under the names of this view: the pictures of two cases have no mark in common
     etag = mark(f"{image.key}\n".encode() + content)
-    return HttpResponse(content, content_type=f"image/{kind.lower()}", headers={"ETag": etag})
+    headers = {"ETag": etag, "Cache-Control": keeping(one.place for one in images)}
+    return HttpResponse(content, content_type=f"image/{kind.lower()}", headers=headers)

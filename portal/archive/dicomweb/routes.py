@@ -12,6 +12,7 @@ from portal.archive.dicomweb import baked, qido, rendered, wado
 from portal.archive.dicomweb.header import Image, Key, Names
 from portal.archive.dicomweb.warm import hand_on
 from portal.archive.frames import (
+    FOR_GOOD,
     NO_SUCH_IMAGE,
     BadRequest,
     Location,
@@ -167,7 +168,6 @@ def retrieved(
     request: HttpRequest, base: Mounted, uids: Sequence[str], tail: Sequence[str]
 ) -> tuple[HttpResponseBase, str]:
     """A resource of named images, and how it may be cached."""
-    forever = "private, max-age=31536000, immutable"
     if not uids:
         raise NotFound(NO_SUCH_IMAGE)
     if not tail:
@@ -178,9 +178,9 @@ def retrieved(
     if len(tail) == 1 and tail[0] in PICTURES:
         is_small = tail[0] == "thumbnail"
         shown = chosen(base.pictures(uids, is_numbered=False))
-        return rendered.render(request, shown, None, is_thumbnail=is_small), forever
+        return rendered.render(request, shown, None, is_thumbnail=is_small), FOR_GOOD
     if len(uids) == 3:
-        return of_instance(request, base, uids, tail), forever
+        return of_instance(request, base, uids, tail), FOR_GOOD
     raise NotFound(NO_SUCH_IMAGE)
 
 
@@ -206,7 +206,7 @@ def of_instance(
 
 def finished(request: HttpRequest, response: HttpResponseBase, cache: str) -> HttpResponseBase:
     """The headers that every answer has; 304 where the caller holds it already."""
-    etag = response.headers.get("ETag") or ""
+    etag, cache = response.headers.get("ETag") or "", response.get("Cache-Control", cache)
     if not etag and isinstance(response, HttpResponse):
         etag = baked.mark(response.content)
     if response.status_code == 200 and etag:

@@ -254,7 +254,7 @@ def series(shelf: Shelf, query: Query, uids: tuple[str, ...]) -> Page:
 STATE = (
     "pk", "folder", "digest", "n_frames", "native_size", "stored_size", "role", "label", "unit",
     "transfer_syntax_uid", "frame_of_reference_uid", "geometry", "pixel", "values", "uid", "exam__uid",
-    "exam__subject", "exam__shifted_date", "exam__time", "exam__sex", "exam__age",
+    "exam__subject", "exam__shifted_date", "exam__time", "exam__sex", "exam__age", "state",
 )  # fmt: skip
 
 

@@ -57,11 +57,18 @@ def rows_below(shelf: Shelf, uids: Sequence[str]) -> QuerySet[SourceUid]:
 
 
 def as_numbered(instance: Instance) -> Location:
-    """Where the frames lie, in the order in which they were received."""
+    """Where the frames lie, in the order in which they were received.
+
+    They lie in the pack in this order, or upside down where the header's spacing is negative; a coordinator's stacking
+    changes the order in which they are named, and not where they lie.
+    """
     found = location(instance, instance.series)
-    if not instance.is_reversed:
-        return found
-    return replace(found, native=found.native[::-1], stored=found.stored[::-1])
+    down = -1 if instance.is_reversed else 1
+    native, stored = (
+        tuple(sorted(extents, key=lambda one: one.offset))[::down]
+        for extents in (found.native, found.stored)
+    )
+    return replace(found, native=native, stored=stored)
 
 
 @lru_cache(maxsize=64)

@@ -22,7 +22,7 @@ from portal.archive.dicomweb.encoding import (
     native_start,
 )
 from portal.archive.dicomweb.header import Image, value
-from portal.archive.frames import NO_SUCH_IMAGE, Location, NotAcceptable
+from portal.archive.frames import NO_SUCH_IMAGE, Location, NotAcceptable, keeping
 from portal.errors import NotFound
 
 BLOCK = 2**20
@@ -238,6 +238,7 @@ def marked(response: HttpResponseBase, image: Image, path: str) -> HttpResponseB
     """With an ETag made of the names of this view and of where the bytes lie, which never change there."""
     told = (image.key, path.upper(), response["Content-Type"], image.place, image.record)
     response["ETag"] = mark(repr(told).encode())
+    response["Cache-Control"] = keeping([image.place])
     return response
 
 
