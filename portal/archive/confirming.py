@@ -79,7 +79,9 @@ def shares_frame(one: Series, other: Series) -> bool:
 def mark_of(series: Series, option: Option, beside: Series | None) -> str:
     """Stands for what somebody saw: these images, stacked so, beside those."""
     seen_on = [beside.uid, beside.digest] if beside else []
-    return digest([series.uid, series.digest, series.sentence, option.code, option.geometry, seen_on])
+    return digest(
+        [series.uid, series.digest, series.sentence, option.code, option.geometry, seen_on]
+    )
 
 
 def check_seen(series: Series, option: Option, beside: Series | None, mark: str) -> None:

@@ -99,6 +99,13 @@ def test_units_are_hounsfield_suv_where_the_images_hold_it_else_counts(flat):
     assert spect.unit == "counts"
 
 
+def test_a_region_of_uneven_slices_is_not_measured_as_if_they_were_even(flat):
+    first, *_ = regions.regions(flat)
+    Series.objects.filter(pk=first.first.series_id).update(volume_reason="The stack is tilted.")
+    (failed, *_) = [row for row in regions.rows(flat) if row[6] == ""]
+    assert failed[8] == regions.NO_VOLUME
+
+
 def test_a_region_that_cannot_be_measured_says_why_and_the_rest_go_on(flat):
     first, second, *_ = regions.regions(flat)
     for name in (packs.NATIVE, packs.STORED):

@@ -1,6 +1,9 @@
 """Ready or held (4.4): each doubt, which goes first, and what a coordinator's decision covers."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 
 from portal.archive.classify import CT, HELD, NM
 from portal.archive.filing import file_exam, release, remove
@@ -265,3 +268,30 @@ def test_filing_an_exam_of_another_patient_into_a_study_that_has_it_is_a_conflic
     filed = file_exam(mine, study_key="bone", expects_synthetic=False, actor=make_user("c"), now=NOW)  # fmt: skip
     assert filed.has_conflict
     assert HELD["patient_conflict"] == "This exam already belongs to another patient; decide in the held list."  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_tilted", [False, True])
+def test_what_was_released_before_is_told_to_be_no_grid(gap, is_tilted):
+    """Rows of an earlier version: the step of the migration that looks at them."""
+    release(gap, reason=WHY, actor=make_user("coordinator"), study="bone", seen=look(gap))
+    said = "Slices are missing, or their distances differ."
+    if is_tilted:
+        gap.geometry["positions_mm"] = [[0, 0.5 * k, 2.5 * k] for k in range(gap.n_frames)]
+        said = "The stack is tilted against its slices."
+    gap.volume_reason = ""
+    gap.save()
+    import_module("portal.archive.migrations.0007_uneven_volumes").mark(apps, None)
+    gap.refresh_from_db()
+    assert (gap.is_regular, gap.volume_reason) == (False, said)
+
+
+@pytest.mark.django_db
+def test_an_even_volume_stays_a_grid(gap):
+    gap.state, gap.is_volume, gap.volume_reason = "ready", True, ""
+    gap.reason_code, gap.decisions = "", {"geometry_to_confirm": "basis"}
+    gap.geometry["positions_mm"] = [[0, 0, 2.5 * k] for k in range(gap.n_frames)]
+    gap.save()
+    import_module("portal.archive.migrations.0007_uneven_volumes").mark(apps, None)
+    gap.refresh_from_db()
+    assert gap.is_regular

@@ -1,5 +1,6 @@
 """A coordinator finds exams at a PACS, chooses one series, follows it, and pulls again what did not come to all."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -131,6 +132,10 @@ def test_one_series_is_chosen_by_keyboard_and_followed_to_its_end_without_a_relo
 HOLD = """UPDATE archive_series SET state = 'held', reason_code = 'geometry_to_confirm', sentence =
     'Slices are missing between z = 1.0 and 9.0 mm. Look at it fused on the CT and confirm it.'
     WHERE id = (SELECT min(id) FROM archive_series)"""
+# the last slice as far away as the sentence says
+AWAY = """UPDATE archive_instance SET header = json_set(header, '$.plane[0][2]', json_extract(header, '$.plane[0][2]') + 8)
+    WHERE id = (SELECT id FROM archive_instance WHERE series_id = (SELECT min(id) FROM archive_series)
+    ORDER BY rank DESC LIMIT 1)"""
 LESS = "UPDATE truth_pull SET state = 'incomplete', came = 1, sentence = '1 of 2 images came; pull again.'"
 WORK = """
 from portal.jobs import work
@@ -159,16 +164,43 @@ def test_what_did_not_come_to_all_can_be_pulled_again(pacs_page, portal):
     expect(page.get_by_text("1 series on the way; this list follows by itself.")).to_be_visible()
 
 
+def test_a_held_series_is_looked_at_and_released_by_keyboard(entered, page, sign_in):
+    put(entered, HOLD)
+    put(entered, AWAY)
+    ((pk,),) = entered.ask("SELECT min(id) FROM archive_series")
+    sign_in(page, "coordinator")
+    page.goto("/studies/reference/held/")
+    page.get_by_role("link", name="Look and decide").focus()
+    page.keyboard.press("Enter")
+    pictures = page.get_by_role("img", name="through the point")
+    expect(pictures).to_have_count(3)
+    for k in range(3):
+        pictures.nth(k).scroll_into_view_if_needed()
+        expect(pictures.nth(k)).to_have_js_property("complete", value=True)
+        assert pictures.nth(k).evaluate("one => one.naturalWidth") > 30
+    keep(page, "look")
+    assert violations(page) == []
+    page.get_by_role("link", name="10 mm to the head").press("Enter")
+    page.get_by_label("Overlay").select_option("SPECT alone")
+    page.get_by_role("button", name="Show this point").press("Enter")
+    expect(page).to_have_url(re.compile("opacity=1"))
+    page.get_by_label("Reason, kept in the audit trail").fill("Seen with the SPECT, all is well.")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The series is released.")).to_be_visible()
+    assert entered.ask(f"SELECT state FROM archive_series WHERE id = {pk}") == [("ready",)]
+
+
 def test_at_twice_the_size_nothing_runs_over_the_edge(entered, page, sign_in):
     """200 % zoom of a 1,400 px window leaves 700 CSS pixels; one series is held, with a decision to take."""
     put(entered, HOLD)
     sign_in(page, "coordinator")
-    for name in ("pacs", "import", "held"):
+    ((pk,),) = entered.ask("SELECT min(id) FROM archive_series")
+    for name in ("pacs", "import", "held", f"held/{pk}"):
         page.set_viewport_size({"width": 1400, "height": 900})
         page.goto(f"/studies/reference/{name}/")
-        keep(page, f"wide-{name}")
+        keep(page, f"wide-{name.replace('/', '-')}")
         page.set_viewport_size({"width": 700, "height": 450})
-        keep(page, f"zoomed-{name}")
+        keep(page, f"zoomed-{name.replace('/', '-')}")
         wide = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )

@@ -163,6 +163,13 @@ def test_only_a_ready_volume_is_picked_in(more, is_usable):
     assert usable(None) is None
 
 
+def test_no_projection_is_made_of_uneven_slices():
+    one = lesion_of([0.0, 2.0], [0.0, 4.0, 12.0])
+    one.spect_series.volume_reason = "Slices are missing between z = 4.0 and 12.0 mm."
+    found = [series_for(one, pane) for pane in ("CT", "SPECT", "CORONAL")]
+    assert found == [one.ct_series, one.spect_series, None]
+
+
 def lesion_of(ct: list[float], spect: list[float]) -> Lesion:
     place = {"x_mm": 1.0, "y_mm": 2.0, "z_mm": 4.0}
     return Lesion(ct_series=series_at(ct), spect_series=series_at(spect, role="SPECT"), **place)

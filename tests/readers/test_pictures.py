@@ -10,10 +10,11 @@ from django.http import QueryDict
 from django.test import Client
 from PIL import Image
 
-from portal.archive.drawing import coloured, windowed
+from portal.archive.drawing import coloured, png, windowed
+from portal.archive.models import Series
 from portal.errors import Invalid
 from radiomics.image import Slice, Volume
-from readers import pictures, reading
+from readers import reading
 from readers.models import Read
 from readers.pictures import fused, look_of
 from readers.still_panes import nearest, still_panes
@@ -254,7 +255,7 @@ def test_a_study_that_does_not_take_still_reads_says_so(db):
 
 def test_a_png_is_a_png():
     pixels = coloured(np.array([[0.0, 1.0]]), "grey")
-    read = np.asarray(Image.open(io.BytesIO(pictures.png(pixels))))
+    read = np.asarray(Image.open(io.BytesIO(png(pixels))))
     assert read.tolist() == pixels.tolist()
 
 
@@ -287,6 +288,22 @@ def test_without_opacity_the_fused_picture_is_the_ct(client, case):
     ct = drawn(client, case, role="CT", **look)
     assert (drawn(client, case, role="FUSED", opacity=0, **look) == ct).all()
     assert (drawn(client, case, role="FUSED", opacity=1, threshold=0, **look) != ct).any()
+
+
+@pytest.mark.parametrize("role", ["ct_series", "spect_series"])
+def test_uneven_slices_are_shown_one_by_one_and_never_laid_over_each_other(client, case, role):
+    """A coordinator may release them as they are; a volume of even steps would put what lies beyond a gap elsewhere."""
+    series = getattr(case.lesion, role)
+    assert (series.is_volume, series.is_regular) == (True, True)
+    why = "Slices are missing between z = 7.5 and 12.5 mm."
+    Series.objects.filter(pk=series.pk).update(volume_reason=why)
+    document = client.get(f"/reading/cases/{case.code}/document").json()
+    named = {s["role"]: (s["volume_ok"], s["volume_reason"]) for s in document["series"]}
+    assert named["CT" if role == "ct_series" else "SPECT"] == (False, why)
+    assert document["case"]["registration"] == {"ok": False, "reason": why}
+    answer = client.get(f"/reading/cases/{case.code}/picture.png?role=FUSED&slice=2")
+    assert (answer.status_code, why in answer.content.decode()) == (404, True)
+    assert drawn(client, case, role="CT", slice=2).shape == (64, 64, 3)
 
 
 def test_the_lesion_window_ends_at_the_largest_count_near_the_lesion(client, case):
