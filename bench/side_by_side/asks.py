@@ -84,6 +84,26 @@ def series_pairs(world: World, n: int, *, tail: str, accept: str) -> list[Pair]:
     return pairs
 
 
+def rendered_pairs(world: World, n: int) -> list[Pair]:
+    """Random CT slices as JPEG, each server in its own words."""
+    rng, pairs, accept = world.rng(4), [], "image/jpeg"
+    for _ in range(n):
+        study = f"2.25.5{rng.randrange(world.n_exams):06d}"
+        image = f"{study}.3.{rng.randrange(SLICES) + 1}"
+        path = f"/studies/{study}/series/{study}.3/instances/{image}/rendered"
+        pairs.append(Pair(Ask(PORTAL + path, accept, world.token), Ask(ORTHANC + path, accept)))
+    return pairs
+
+
+def opening(world: World) -> Ask:
+    """The metadata of the CT of a case that nobody has opened: its view is baked for this answer."""
+    desk: dict[str, object] = world.found["desks"][-1]  # type: ignore[index]
+    words: dict[str, str] = desk["words"]  # type: ignore[assignment]
+    study = f"2.25.5{int(str(desk['exam'])[-5:]):06d}"
+    s, e = words[mapped(study)], words[mapped(f"{study}.3")]
+    return Ask(f"{desk['base']}/studies/{s}/series/{e}/metadata", JSON, str(desk["token"]))
+
+
 def search_pairs(world: World, kind: str, n: int) -> list[Pair]:
     rng, pairs = world.rng(3), []
     for _ in range(n):

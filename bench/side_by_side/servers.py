@@ -33,12 +33,16 @@ class Server:
             self.process.kill()
             self.process.wait()
 
+    def pids(self) -> list[int]:
+        """The process and everything below it."""
+        found, rows = [self.process.pid], children()
+        for pid in found:
+            found += rows.get(pid, [])
+        return found
+
     def memory_mb(self) -> float:
-        """Memory of the process and everything below it; what several share is counted once."""
-        pids, rows = [self.process.pid], children()
-        for pid in pids:
-            pids += rows.get(pid, [])
-        return sum(proportional(pid) for pid in pids) / 2**10
+        """Memory of all of them; what several share is counted once."""
+        return sum(proportional(pid) for pid in self.pids()) / 2**10
 
 
 def children() -> dict[int, list[int]]:
