@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,28 @@ class Window:
     centre: float
     width: float
     function: str = "linear"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How stored values become display values."""
+
+    slope: float
+    intercept: float
+    window: Window
+    is_inverted: bool
+
+    def shown(self, stored: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+        values = windowed(stored.astype(np.float64) * self.slope + self.intercept, self.window)
+        return np.asarray(np.rint(255 - values if self.is_inverted else values), dtype=np.uint8)
+
+
+@lru_cache(maxsize=64)
+def table(scale: Scale, dtype: str) -> npt.NDArray[np.uint8]:
+    """The display value of every stored value of 8 or 16 bits, by its bits."""
+    kind = np.dtype(dtype)
+    every = np.arange(256**kind.itemsize).astype(f"<u{kind.itemsize}")
+    return scale.shown(every.view(kind))
 
 
 @dataclass(frozen=True)
@@ -153,13 +176,16 @@ def displayed(image: Image, index: int, window: Window | None) -> npt.NDArray[np
     values, elements = pixels(image, index), image.elements
     if values.shape[2] == 3:
         return np.ascontiguousarray(values.astype(np.uint8))
-    grey = values[:, :, 0].astype(np.float64) * float(value(elements, "RescaleSlope", 1.0))
-    grey = grey + float(value(elements, "RescaleIntercept", 0.0))
     own = Window(float(value(elements, "WindowCenter")), float(value(elements, "WindowWidth")))
-    shown = windowed(grey, window or own)
-    if value(elements, "PhotometricInterpretation") == "MONOCHROME1":
-        shown = 255 - shown
-    return np.asarray(np.rint(shown), dtype=np.uint8)
+    scale = Scale(
+        float(value(elements, "RescaleSlope", 1.0)), float(value(elements, "RescaleIntercept", 0.0)),
+        window or own, value(elements, "PhotometricInterpretation") == "MONOCHROME1",
+    )  # fmt: skip
+    grey = values[:, :, 0]
+    if grey.dtype.itemsize > 2:
+        return scale.shown(grey)
+    unsigned = np.dtype(f"<u{grey.dtype.itemsize}")
+    return np.asarray(np.take(table(scale, str(grey.dtype)), grey.view(unsigned)))
 
 
 def fitted(picture: Picture.Image, shown: Shown) -> Picture.Image:

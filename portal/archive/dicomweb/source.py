@@ -156,15 +156,16 @@ class SourceBase:
 
     def pictures(self, uids: Sequence[str], *, is_numbered: bool) -> list[Image]:
         """Windows and pixels as the archive view has them: what a sender writes there is not trusted."""
-        rows = list(rows_below(self.shelf, uids).select_related("instance__series__exam"))
+        found = rows_below(self.shelf, uids).select_related("instance__series__exam")
+        rows = list(found.defer(*UNUSED[:4]))
         wanted = {row.instance_id: row.instance for row in rows}
         series = {row.instance.series_id: row.instance.series for row in rows}
-        found = [
+        shown = [
             i for i in baked.images_of(list(series.values()), archive_names) if i.key[2] in wanted
         ]
         if not is_numbered:
-            return found
-        return [replace(i, place=as_numbered(wanted[i.key[2]])) for i in found]
+            return shown
+        return [replace(i, place=as_numbered(wanted[i.key[2]])) for i in shown]
 
     def page(self, query: Query, uids: Sequence[str]) -> Page:
         return source_search.search(self.shelf, query, uids)
