@@ -1,5 +1,6 @@
 """Looking at a held series on the CT before it is released: every way to stack it, in three planes through one point."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -12,11 +13,13 @@ from portal.archive.confirming import NO_CT, TO_CONFIRM, Option, mark_of, option
 from portal.archive.drawing import Colour, coloured, laid_over, png, windowed
 from portal.archive.models import Series
 from portal.archive.planes import Stacked
-from portal.errors import NotFound
+from portal.errors import Conflict, NotFound
 from portal.study.access import NO_SUCH_PAGE, member_view
 from portal.study.asking import choice, number
-from portal.study.models import Membership
+from portal.study.cohort_pages import lesion_in
+from portal.study.models import Lesion, Membership
 from portal.study.pages import page
+from portal.study.patients import REGISTERING, frame_problem
 
 LONGEST, FURTHEST_MM = 320, 5000
 # bone and soft tissue in one window, in HU
@@ -33,6 +36,7 @@ STEPS = (
     ("10 mm to the head", "z", 10.0), ("10 mm to the feet", "z", -10.0), ("10 mm to the back", "y", 10.0),
     ("10 mm to the front", "y", -10.0), ("10 mm to the left", "x", 10.0), ("10 mm to the right", "x", -10.0),
 )  # fmt: skip
+NO_PAIR = "Choose a CT and a SPECT series first, both of them volumes."
 LINE = (255, 156, 224)
 Point = tuple[float, float, float]
 
@@ -78,9 +82,15 @@ class Pair:
 def pair_of(series: Series, option: Option, beside: Series | None) -> Pair:
     is_ct = series.role == Series.Role.CT
     held, other = confirming.stacked(series, option), confirming.stacked(beside) if beside else None
-    over = beside if is_ct else series
-    top = (over.values.get("p999_positive") or over.values.get("maximum")) if over else None
-    return Pair(held if is_ct else other, other if is_ct else held, top if top and top > 0 else 1.0)
+    top = top_of(beside if is_ct else series)
+    return Pair(held if is_ct else other, other if is_ct else held, top)
+
+
+def top_of(series: Series | None) -> float:
+    """Where the colours end: the 99.9th percentile of what is counted at all."""
+    values = series.values if series else {}
+    top = values.get("p999_positive") or values.get("maximum")
+    return float(top) if top and top > 0 else 1.0
 
 
 def point_of(query: QueryDict, middle: Point) -> Point:
@@ -121,21 +131,18 @@ def look_page(request: HttpRequest, member: Membership, series: int) -> HttpResp
     row = waiting(member, series)
     found, beside = confirming.options(row), beside_of(row, request.GET)
     point = point_of(request.GET, pair_of(row, found[0], beside).middle()) if found else (0, 0, 0)
-    opacity = choice(request.GET, "opacity", tuple(o for o, _ in OPACITIES), "0.5")
-    asked = {"beside": beside.pk if beside else "", "opacity": opacity}
-    at = dict(zip("xyz", point, strict=True))
+    asked = {"beside": beside.pk if beside else ""}
     context = {
+        **asked_for(request.GET, point, asked),
         "series": row,
         "beside": beside,
         "others": partners(row),
-        "point": at,
-        "opacity": opacity,
-        "opacities": OPACITIES,
-        "moves": [
-            (words, urlencode({**asked, **at, axis: at[axis] + by})) for words, axis, by in STEPS
-        ],
         "options": [
-            (option, mark_of(row, option, beside), figures(option, {**asked, **at}))
+            (
+                option,
+                mark_of(row, option, beside),
+                figures(request.GET, point, {**asked, "stacking": option.code}),
+            )
             for option in found
         ],
         "problem": problem_of(row, found, beside),
@@ -144,10 +151,25 @@ def look_page(request: HttpRequest, member: Membership, series: int) -> HttpResp
     return page(request, member, "study/confirm.html", context)
 
 
-def figures(option: Option, asked: dict[str, object]) -> list[tuple[str, str]]:
+def opacity_of(query: QueryDict) -> str:
+    return choice(query, "opacity", tuple(value for value, _ in OPACITIES), "0.5")
+
+
+def asked_for(query: QueryDict, point: Point, more: Mapping[str, object]) -> dict[str, object]:
+    """What the fields above the pictures show, and where their buttons lead."""
+    opacity, at = opacity_of(query), dict(zip("xyz", point, strict=True))
+    moves = [
+        (words, urlencode({**more, "opacity": opacity, **at, axis: at[axis] + by}))
+        for words, axis, by in STEPS
+    ]
+    return {"point": at, "opacity": opacity, "opacities": OPACITIES, "moves": moves}
+
+
+def figures(query: QueryDict, point: Point, more: Mapping[str, object]) -> list[tuple[str, str]]:
     """Caption and address of each plane."""
+    asked = {**more, "opacity": opacity_of(query), **dict(zip("xyz", point, strict=True))}
     return [
-        (words, "picture.png?" + urlencode({**asked, "stacking": option.code, "plane": plane}))
+        (words, "picture.png?" + urlencode({**asked, "plane": plane}))
         for plane, words in PLANES.items()
     ]
 
@@ -167,10 +189,52 @@ def look_picture(request: HttpRequest, member: Membership, series: int) -> HttpR
     pair = pair_of(
         row, option_of(row, request.GET.get("stacking", "")), beside_of(row, request.GET)
     )
-    plane = choice(request.GET, "plane", tuple(PLANES), "axial")
-    opacity = number(request.GET, "opacity", 0, 1)
-    point = point_of(request.GET, pair.middle())
-    shown = drawn(pair, plane, point, 0.5 if opacity is None else opacity)
+    return shown(request.GET, pair, pair.middle())
+
+
+def shown(query: QueryDict, pair: Pair, middle: Point) -> HttpResponse:
+    """The plane that is asked for, through the point that is asked for."""
+    plane = choice(query, "plane", tuple(PLANES), "axial")
+    picture = drawn(pair, plane, point_of(query, middle), float(opacity_of(query)))
     return HttpResponse(
-        png(shown), content_type="image/png", headers={"Cache-Control": "private, no-store"}
+        png(picture), content_type="image/png", headers={"Cache-Control": "private, no-store"}
     )
+
+
+def volumes_of(lesion: Lesion) -> tuple[Series, Series]:
+    """CT and SPECT of a lesion; raises Conflict where it has not both as volumes."""
+    ct, spect = lesion.ct_series, lesion.spect_series
+    if ct is None or spect is None or not (ct.is_volume and spect.is_volume):
+        raise Conflict(NO_PAIR)
+    return ct, spect
+
+
+def pair_of_lesion(lesion: Lesion) -> Pair:
+    ct, spect = volumes_of(lesion)
+    return Pair(confirming.stacked(ct), confirming.stacked(spect), top_of(spect))
+
+
+@member_view("coordinate")
+@require_safe
+def registration_page(request: HttpRequest, member: Membership, lesion: str) -> HttpResponse:
+    """CT and SPECT of a lesion as they lie on each other, and the button that vouches for it."""
+    row = lesion_in(member.study, lesion)
+    volumes_of(row)
+    point = point_of(request.GET, row.world_mm or pair_of_lesion(row).middle())
+    context = {
+        **asked_for(request.GET, point, {}),
+        "lesion": row,
+        "figures": figures(request.GET, point, {}),
+        "frame_problem": frame_problem(row),
+        "is_open": member.study.state in REGISTERING,
+    }
+    return page(request, member, "study/registration.html", context)
+
+
+@member_view("coordinate")
+@require_safe
+def registration_picture(request: HttpRequest, member: Membership, lesion: str) -> HttpResponse:
+    """One of the pictures."""
+    row = lesion_in(member.study, lesion)
+    pair = pair_of_lesion(row)
+    return shown(request.GET, pair, row.world_mm or pair.middle())

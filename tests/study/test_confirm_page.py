@@ -9,6 +9,7 @@ from django.test import Client
 from PIL import Image
 
 from portal.archive.models import Series
+from portal.study.models import Lesion
 from tests.archive.builders import change, person, pet, slices, take
 from tests.archive.test_confirming import (
     HOT,
@@ -186,3 +187,54 @@ def test_a_lesion_waits_until_its_volume_is_called_spect_or_pet(tmp_path):
     assert client.post(kind, {"label": "SPECT"}).status_code == 302
     assert "This lesion can be included." in text_of(client, address)
     assert "This is SPECT" not in text_of(client, f"/studies/bone/patients/{patient.code}/")
+
+
+@pytest.fixture
+def apart(tmp_path) -> Lesion:
+    """A lesion whose CT and SPECT name two frames of reference, though they lie on each other."""
+    study = make_study(is_synthetic=True)
+    take(*ct(tmp_path / "ct"), spect(tmp_path / "nm"), study_key="bone")
+    Series.objects.filter(role="SPECT").update(frame_of_reference_uid="2.25.8")
+    series = {one.role: one for one in Series.objects.select_related("exam")}
+    patient = make_patient(study, series["CT"].exam.subject)
+    lesion = make_lesion(patient, included=False)
+    lesion.ct_series, lesion.spect_series = series["CT"], series["SPECT"]
+    lesion.x_mm, lesion.y_mm, lesion.z_mm = HOT
+    lesion.save()
+    return lesion
+
+
+def test_a_registration_is_confirmed_where_it_is_seen(apart):
+    client, address = sign_in("coordinator"), f"/studies/bone/lesions/{apart.code}/"
+    assert f'href="{address}fused/"' in text_of(client, address)
+    page = text_of(client, f"{address}fused/")
+    assert page.count("picture.png?") == 3
+    assert "CT and SPECT do not share a frame of reference." in page
+    assert 'value="4.0"' in page  # through the lesion
+    asked = {"plane": "coronal", **dict(zip("xyz", HOT, strict=True))}
+    seen = [
+        np.asarray(Image.open(io.BytesIO(client.get(f"{address}fused/picture.png", {**asked, "opacity": o}).content)))
+        for o in ("0", "1")
+    ]  # fmt: skip
+    assert (seen[0] != seen[1]).any()
+    assert client.post(f"{address}registration/").status_code == 302
+    assert "Registration confirmed by" in text_of(client, f"{address}fused/")
+    assert "I have looked" not in text_of(client, f"{address}fused/")
+
+
+def test_without_two_volumes_there_is_nothing_to_look_at(apart):
+    apart.spect_series = None
+    apart.save()
+    client, address = sign_in("coordinator"), f"/studies/bone/lesions/{apart.code}/fused/"
+    for one in (address, f"{address}picture.png"):
+        answer = client.get(one)
+        assert answer.status_code == 409
+        assert "Choose a CT and a SPECT series first" in answer.content.decode()
+
+
+@pytest.mark.promise("B6")
+@pytest.mark.parametrize("name", ["expert1", "delineator1", "monitor", "outsider"])
+def test_only_coordinators_see_a_lesion_fused(apart, name):
+    client, address = sign_in(name), f"/studies/bone/lesions/{apart.code}/fused/"
+    for one in (address, f"{address}picture.png"):
+        assert client.get(one).status_code == 404

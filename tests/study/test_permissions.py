@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from portal.archive.models import Import, Pull
+from portal.archive.models import Import, Pull, Series
 from portal.jobs.models import Job
 from portal.study.models import Criterion, Lesion, Membership, Study
 from portal.study.screening import add_default_criteria
@@ -68,6 +68,8 @@ GET  {s}/lesions/{lesion}/decide/           200 c
 POST {s}/lesions/{lesion}/decide/           422 c
 POST {s}/lesions/{lesion}/series/           409 c
 POST {s}/lesions/{lesion}/registration/     302 c
+GET  {s}/lesions/{lesion}/fused/            200 c
+GET  {s}/lesions/{bare}/fused/picture.png   409 c
 POST {s}/lesions/{bare}/include/            409 c
 GET  {s}/screening/                         200 cam
 GET  {s}/screening/flow.svg                 200 cam
@@ -85,7 +87,10 @@ POST {s}/pacs/pull/                         422 c
 POST {s}/pacs/series/                       422 c
 POST {s}/pacs/{pull}/again/                 409 c
 GET  {s}/held/                              200 c
+GET  {s}/held/{held}/                       200 c
+GET  {s}/held/{held}/picture.png            409 c
 POST {s}/held/{series}/release/             409 c
+POST {s}/series/{series}/kind/              422 c
 POST {s}/shelf/{exam}/file/                 404 c
 GET  {s}/jobs/                              200 cam
 POST {s}/jobs/{job}/requeue/                422 ca
@@ -168,8 +173,12 @@ def filled() -> dict[str, str]:
         code="abc", door=Import.Door.BROWSER, study_key="bone", actor=coordinator(), started_at=NOW
     )
     series = make_series(make_exam(study, "S000"))
+    held = make_series(make_exam(study, "S001"), "SPECT")
+    Series.objects.filter(pk=held.pk).update(
+        state="held", reason_code="geometry_to_confirm", geometry={}
+    )
     return {
-        "patient": patients[0].code, "lesion": lesion.code, "bare": bare.code,
+        "held": str(held.pk), "patient": patients[0].code, "lesion": lesion.code, "bare": bare.code,
         "criterion": Criterion.objects.get(code="no-ct-lesion").code, "import": started.code,
         "series": str(series.pk), "exam": str(series.exam_id), "split": str(split.version),
         "job": str(make_job(state=Job.State.FAILED).pk), "pull": str(make_pull(study).pk),
