@@ -31,7 +31,7 @@ from portal.archive.models import Import, ImportFile
 from portal.archive.refusals import Refusal
 from portal.archive.store import push_later
 from portal.archive.uids import archive_key
-from portal.archive.unpack import Entry, entries
+from portal.archive.unpack import Entry, Unpacking, entries
 
 T = TypeVar("T")
 
@@ -113,7 +113,9 @@ def add(row: Import, context: Context, work: Work, *, is_whole: bool = False) ->
     """Take files into an import that has begun; True where the last batch of a whole one has ended it as well."""
     run = Run(row, context, work)
     with spool_folder("unpack-") as spool:
-        todo = list(entries(work.paths, work.names, spool))
+        todo = list(entries(work.paths, work.names, Unpacking(spool, work.workers)))
+        if work.batch and any(one.problem == "disk" for one in todo):
+            raise packs.disk_full()  # a numbered batch comes again
         if is_unwritten(row) and len(todo) > BATCH:
             row.save()
         for first in range(0, len(todo), BATCH):

@@ -135,7 +135,7 @@ def inflate(body: bytes) -> bytes:
     except zlib.error as error:
         raise Refusal("header") from error
     if len(out) > limits.INFLATED_BYTES:
-        raise Refusal("inflated", limit=f"{limits.INFLATED_BYTES // 2**20} MiB")
+        raise Refusal("inflated", limit=limits.in_words(limits.INFLATED_BYTES))
     return out
 
 

@@ -112,7 +112,7 @@ def read(
 def content_of(path: Path, piece: Sequence[int] | None) -> bytes:
     size = piece[2] if piece else path.stat().st_size
     if size > limits.FILE_BYTES:
-        raise Refusal("too_large", limit=f"{limits.FILE_BYTES // 2**20} MiB")
+        raise Refusal("too_large", limit=limits.in_words(limits.FILE_BYTES))
     if not piece:
         return path.read_bytes()
     data = os.pread(piece[0], size, piece[1])
