@@ -10,6 +10,9 @@ MAX_ELEMENT_BYTES = 16 * 2**20
 MAX_SIDE = 4096
 MAX_FRAMES = 4096
 MAX_PIXEL_BYTES = 2 * 2**30
+SAMPLES = frozenset({1, 3})
+# of 1 and 64 an image is held
+BITS = frozenset({1, 8, 16, 32, 64})
 MAX_UID = 64
 ZIP_ENTRIES = 10_000
 ZIP_TOTAL = 4 * 2**30
