@@ -1,5 +1,6 @@
 """The one way in: files are read in children, de-identified, packed and indexed; each has its outcome."""
 
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,11 +29,12 @@ from portal.archive.commit import (
 from portal.archive.context import Context
 from portal.archive.index import prepare, refused
 from portal.archive.models import Import, ImportFile
-from portal.archive.refusals import Refusal
+from portal.archive.refusals import Refusal, wording
 from portal.archive.store import push_later
 from portal.archive.uids import archive_key
 from portal.archive.unpack import Entry, Unpacking, entries
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -154,11 +156,21 @@ def take(run: Run, batch: list[Entry], workers: int) -> None:
             if not packs.is_full(error):
                 raise
             note_full(run, batch)
+    log_refusals(run)
     if run.work.heard is not None:
         run.work.heard.extend(heard)
     if run.work.files is not None:
         run.work.files.extend(run.noted)
     run.done += len(batch)
+
+
+def log_refusals(run: Run) -> None:
+    """A line for each refused file of the batch that was written; the report alone names it."""
+    for one in run.noted:
+        if one.outcome == ImportFile.Outcome.REFUSED:
+            log.warning(
+                "import %s, row %d refused: %s", run.row.code, one.row, wording(one.reason_code)
+            )
 
 
 def answer_of(job: Future[Read]) -> dict[str, Any]:
