@@ -142,7 +142,7 @@ def take(run: Run, batch: list[Entry], workers: int) -> None:
     heard: list[dict[str, Any]] = [{} for _ in batch]
     with spool_folder("batch-") as spool:
         try:
-            if not packs.has_room():
+            if not packs.has_room(sum(one.size for one in batch)):
                 raise packs.disk_full()
             prepared = partial(prepare, run.context)
             with reading(batch, spool, workers, run.work.ahead, prepared) as jobs:
