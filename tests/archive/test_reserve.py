@@ -145,3 +145,12 @@ def test_headers_that_are_sealed_count_as_well(tmp_path, disk, settings):
     assert report(take(path)) == ["disk"]
     settings.IDENTITIES = "none"
     assert report(take(path)) == ["ready"]
+
+
+def test_a_batch_that_fills_the_disk_image_by_image_leaves_no_folder(tmp_path, disk):
+    first, last = flat(tmp_path / "a"), flat(tmp_path / "b", series="2.25.72")
+    real, before = flat(tmp_path / "c", series="2.25.73"), folders()
+    change(real, lambda ds: delattr(ds, "SyntheticData"))
+    disk.left = 800_000
+    assert report(take(real, first, last, study_key="bone", expects_synthetic=True)) == ["disk"] * 3
+    assert folders() == before

@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+import time
 import zipfile
 from pathlib import Path
 
@@ -90,6 +91,15 @@ def test_a_zip_that_kills_its_children_is_one_refusal_and_the_next_is_read(tmp_p
         "good.zip/ct-0001.dcm": "ready",
         "good.zip/ct-0002.dcm": "ready",
     }
+
+
+def test_a_zip_is_given_its_time_and_no_more(tmp_path, monkeypatch, single):
+    path = zipped(tmp_path / "all.zip", {"a": b"1"})
+    monkeypatch.setattr(limits, "zip_seconds", lambda size: 0.5)
+    stand_in(monkeypatch, "import sys, time; sys.stdin.readline(); time.sleep(60)")
+    started = time.monotonic()
+    assert outcomes(take(path)) == {"all.zip": "stopped"}
+    assert time.monotonic() - started < 20
 
 
 def test_nothing_of_the_first_try_is_left_for_the_second(tmp_path, monkeypatch):
