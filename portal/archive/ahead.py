@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from portal.archive import packs
+from portal.archive import limits, packs
 from portal.archive.packs import Spooled
 from portal.archive.pool import Pool, pool
 from portal.archive.refusals import Refusal
@@ -116,7 +116,8 @@ def is_ours(entry: Entry) -> bool:
 def read_one(children: Pool, entry: Entry, spool: Callable[[], Path], prepare: Prepare) -> Read:
     """Ask a child about one file, and take over the frames it has written."""
     if entry.problem:
-        refusal = Refusal(entry.problem, limit="4 GiB")
+        most = limits.FILE_BYTES if entry.problem == "too_large" else limits.ZIP_TOTAL
+        refusal = Refusal(entry.problem, limit=limits.in_words(most))
         return Read(entry, {"ok": False, "code": refusal.code, "sentence": refusal.sentence})
     asked: dict[str, Any] = {
         "piece": (entry.handle, entry.offset, entry.size) if entry.handle >= 0 else None,

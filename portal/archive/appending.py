@@ -1,5 +1,6 @@
 """Frames are appended to the packs by a thread of their own, beside other work of the archive's one writer."""
 
+import errno
 import fcntl
 import os
 import queue
@@ -52,16 +53,26 @@ class Appending:
         self.jobs: list[Future[Any]] = []
         self.folders: dict[str, Path] = {}
         self.unsynced = 0
+        # what may still be written, asked once and counted down; None until somebody wants to write
+        self.room: int | None = None
+
+    def take_room(self, n: int) -> None:
+        """Raises OSError, as a full disk does, before so many bytes would leave less than the reserve."""
+        self.room = (packs.room() if self.room is None else self.room) - n
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def begin(
         self, folder: str, pack: str, frames: Sequence[Spooled], syntax: str, *, after: int
     ) -> list[Extent]:
         """Where the frames will lie; whether they do is known after `wait`."""
+        extents = packs.laid(frames, syntax, after=after)
+        self.take_room(packs.end_of(extents[-1]) - after if extents else 0)
         if folder not in self.folders:
             self.folders[folder] = packs.made_folder(folder)
         work = partial(packs.append, self.folders[folder], pack, frames, syntax)
         self.then(partial(work, after=after, has_time=self.has_time))
-        return packs.laid(frames, syntax, after=after)
+        return extents
 
     def has_time(self, n: int) -> bool:
         """While others still read, what is written goes to the disk, so that the end need not wait for all of it."""
@@ -100,8 +111,8 @@ class Appending:
             self.jobs = [job for job in self.jobs if not job.done()]
 
     def give_up(self) -> None:
-        """Until nothing is written any more; what has failed is of no interest."""
-        jobs, self.jobs = self.jobs, []
+        """Until nothing is written any more; what has failed is of no interest, and the disk is asked again."""
+        jobs, self.jobs, self.room = self.jobs, [], None
         for job in jobs:
             job.cancel()
         wait(jobs)

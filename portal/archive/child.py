@@ -15,6 +15,7 @@ from typing import Any
 from portal.archive import limits
 from portal.archive.reading import read
 from portal.archive.refusals import Refusal
+from portal.archive.zips import unpack
 
 
 def restrain() -> None:
@@ -26,20 +27,18 @@ def restrain() -> None:
     os.nice(5)
 
 
-def allow_cpu() -> None:
-    """Give the next file its CPU seconds."""
+def allow_cpu(seconds: int) -> None:
+    """Give the next file or zip its CPU seconds."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime) + limits.CHILD_CPU_SECONDS
+    soft = int(used.ru_utime + used.ru_stime) + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """One file's outcome; any fault of a damaged file is one refusal."""
+    """One file's or zip's outcome; any fault of a damaged one is one refusal."""
+    fault = "damaged_zip" if "folder" in request else "header"
     try:
-        spool = Path(request["spool"])
-        path = Path(request["path"])
-        asked = {k: request[k] for k in ("piece", "is_ours", "is_sealed")}
-        return {"ok": True, **read(path, spool, **asked)}
+        return {"ok": True, **done(request)}
     except Refusal as refusal:
         return {
             "ok": False,
@@ -52,15 +51,25 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         stopped = Refusal("stopped")
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        stopped = Refusal("disk" if is_full else "header")
+        stopped = Refusal("disk" if is_full else fault)
     except Exception:  # noqa: BLE001  pydicom and the decoders raise almost anything on damaged files
-        stopped = Refusal("header")
+        stopped = Refusal(fault)
     return {
         "ok": False,
         "code": stopped.code,
         "reason": stopped.reason,
         "sentence": stopped.sentence,
     }
+
+
+def done(request: dict[str, Any]) -> dict[str, Any]:
+    """What a file says; a zip says it in the folder it is unpacked into."""
+    path = Path(request["path"])
+    if "folder" in request:
+        unpack(path, Path(request["folder"]))
+        return {}
+    asked = {k: request[k] for k in ("piece", "is_ours", "is_sealed")}
+    return read(path, Path(request["spool"]), **asked)
 
 
 def end_with(parent: int) -> None:
@@ -78,8 +87,9 @@ def main() -> None:
     sys.stdout.write("\n")  # the clock of the first file does not run while Python starts
     sys.stdout.flush()
     for line in sys.stdin:
-        allow_cpu()
-        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        request = json.loads(line)
+        allow_cpu(int(request.get("seconds", limits.CHILD_CPU_SECONDS)))
+        sys.stdout.write(json.dumps(answer(request)) + "\n")
         sys.stdout.flush()
 
 

@@ -15,7 +15,6 @@ SECONDARY = {"1.2.840.10008.5.1.4.1.1.7"} | {f"1.2.840.10008.5.1.4.1.1.7.{i}" fo
 DICOMDIR = "1.2.840.10008.1.3.10"
 # the label of a volume of the PT class that may be either
 UNDECIDED, KINDS_OF_PT = "PT", ("SPECT", "PET")
-IMAGE_CLASSES = {CT, NM, PT, *SECONDARY, "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.6.1"}
 # what a text says when only letters and digits are left of it: symbol or name, mass before or after
 SINGLE_PHOTON = (("TC", "99M", "TECHNETIUM"), ("LU", "177", "LUTETIUM"), ("IN", "111", "INDIUM"), ("I", "123", "IODINE"),
                  ("I", "131", "IODINE"), ("TL", "201", "THALLIUM"), ("GA", "67", "GALLIUM"),
@@ -83,6 +82,12 @@ def held(reason: str, *, role: str = "OTHER", label: str = "", **values: str) ->
 def is_known_class(uid: str) -> bool:
     """A standard storage class, by name."""
     return not UID(uid).is_private and "Storage" in UID(uid).name
+
+
+@lru_cache(maxsize=256)
+def is_image_class(uid: str) -> bool:
+    """A class whose objects are pictures, by name; doses, maps and segmentations may hold other things in their place."""
+    return is_known_class(uid) and "Image Storage" in UID(uid).name
 
 
 def image_type(ds: Readable) -> list[str]:

@@ -6,7 +6,7 @@ longer: where a file is late, or anything is in the way, nothing has been writte
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,6 +131,7 @@ def write_whole(run: Run, arriving: Arriving) -> None:
         write_in_one(run, arriving)
     except BaseException:
         run.sealing.give_up()
+        drop_unwritten(run.appending.folders)
         if is_whole:  # its row went with the transaction
             run.row.pk, run.row.ended_at, run.row._state.adding = None, None, True
         raise
@@ -208,9 +209,17 @@ def written_together(
 def drop_new(recent: Recent) -> None:
     """Give up the folders of series that were never written."""
     recent.appending.give_up()
-    for series in recent.series.values():
-        if not Series.objects.filter(folder=series.folder).exists():
-            packs.drop(series.folder)
+    drop_unwritten([series.folder for series in recent.series.values()])
+
+
+def drop_unwritten(folders: Collection[str]) -> None:
+    """Give up those of these folders whose series went with their transaction, or were never written."""
+    if not folders:
+        return
+    kept = set(Series.objects.filter(folder__in=folders).values_list("folder", flat=True))
+    for folder in folders:
+        if folder not in kept:
+            packs.drop(folder)
 
 
 def written_singly(run: Run, todo: Mapping[int, Read], touched: Touched) -> dict[int, Outcome]:

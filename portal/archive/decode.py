@@ -66,17 +66,25 @@ def shape_of(ds: Readable, syntax: str) -> Shape:
         if ds.get(keyword) is None:
             raise Refusal("no_image", keyword=keyword)
     rows, columns = int(ds.get("Rows")), int(ds.get("Columns"))
-    raw = ds.get("NumberOfFrames")
-    frames = 1 if raw in (None, "") else int(raw)
-    samples, bits = int(ds.get("SamplesPerPixel", 1) or 1), int(ds.get("BitsAllocated"))
+    frames, samples = one_unless_said(ds, "NumberOfFrames"), one_unless_said(ds, "SamplesPerPixel")
+    bits = int(ds.get("BitsAllocated"))
     total = rows * columns * frames * samples * max(bits, 8) // 8
     fits = 1 <= rows <= limits.MAX_SIDE and 1 <= columns <= limits.MAX_SIDE
     if not fits or not 1 <= frames <= limits.MAX_FRAMES or total > limits.MAX_PIXEL_BYTES:
         raise Refusal("sizes", r=rows, c=columns, f=frames)
+    if samples not in limits.SAMPLES:
+        raise Refusal("sizes", r=rows, c=columns, f=f"{frames} with {samples} samples a pixel")
+    if bits not in limits.BITS:
+        raise Refusal("sizes", r=rows, c=columns, f=f"{frames} of {bits} bits")
     is_native = not uid_of(syntax).is_compressed or syntax == DEFLATED
     photometric = str(ds.get("PhotometricInterpretation", ""))
     is_halved = is_native and samples == 3 and photometric == "YBR_FULL_422"
     return Shape(rows, columns, frames, samples, bits, is_halved)
+
+
+def one_unless_said(ds: Readable, keyword: str) -> int:
+    value = ds.get(keyword)
+    return 1 if value in (None, "") else int(value)
 
 
 def native_frames(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:

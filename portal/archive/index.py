@@ -161,6 +161,7 @@ def indexed(
     one = instance_of(context, answer, series, frames, stored, recent)
     recent.add(one)
     if "header" in answer:
+        recent.appending.take_room(sum(answer["sealed"]))
         recent.sealing.add(one, series, answer, is_made=recent.is_made(series))
     elif exam.has_source:
         leave_source_view(exam)

@@ -1,5 +1,6 @@
 """The one way in: files are read in children, de-identified, packed and indexed; each has its outcome."""
 
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,11 +29,12 @@ from portal.archive.commit import (
 from portal.archive.context import Context
 from portal.archive.index import prepare, refused
 from portal.archive.models import Import, ImportFile
-from portal.archive.refusals import Refusal
+from portal.archive.refusals import Refusal, wording
 from portal.archive.store import push_later
 from portal.archive.uids import archive_key
-from portal.archive.unpack import Entry, entries
+from portal.archive.unpack import Entry, Unpacking, entries
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -113,7 +115,9 @@ def add(row: Import, context: Context, work: Work, *, is_whole: bool = False) ->
     """Take files into an import that has begun; True where the last batch of a whole one has ended it as well."""
     run = Run(row, context, work)
     with spool_folder("unpack-") as spool:
-        todo = list(entries(work.paths, work.names, spool))
+        todo = list(entries(work.paths, work.names, Unpacking(spool, work.workers)))
+        if work.batch and any(one.problem == "disk" for one in todo):
+            raise packs.disk_full()  # a numbered batch comes again
         if is_unwritten(row) and len(todo) > BATCH:
             row.save()
         for first in range(0, len(todo), BATCH):
@@ -138,7 +142,7 @@ def take(run: Run, batch: list[Entry], workers: int) -> None:
     heard: list[dict[str, Any]] = [{} for _ in batch]
     with spool_folder("batch-") as spool:
         try:
-            if not packs.has_room():
+            if not packs.has_room(sum(one.size for one in batch)):
                 raise packs.disk_full()
             prepared = partial(prepare, run.context)
             with reading(batch, spool, workers, run.work.ahead, prepared) as jobs:
@@ -152,11 +156,21 @@ def take(run: Run, batch: list[Entry], workers: int) -> None:
             if not packs.is_full(error):
                 raise
             note_full(run, batch)
+    log_refusals(run)
     if run.work.heard is not None:
         run.work.heard.extend(heard)
     if run.work.files is not None:
         run.work.files.extend(run.noted)
     run.done += len(batch)
+
+
+def log_refusals(run: Run) -> None:
+    """A line for each refused file of the batch that was written; the report alone names it."""
+    for one in run.noted:
+        if one.outcome == ImportFile.Outcome.REFUSED:
+            log.warning(
+                "import %s, row %d refused: %s", run.row.code, one.row, wording(one.reason_code)
+            )
 
 
 def answer_of(job: Future[Read]) -> dict[str, Any]:

@@ -94,12 +94,17 @@ def refused_when_full() -> Iterator[None]:
         raise disk_full() from error
 
 
-def has_room() -> bool:
-    """True while at least the reserve is free in the archive and in the spool."""
+def room() -> int:
+    """How many bytes may come before less than the reserve is free in the archive, in the spool or of the identities."""
     found = [free_bytes(), shutil.disk_usage(settings.DATA_DIR).free]
     with suppress(FileNotFoundError):  # of an installation that seals no header yet, or none at all
         found.append(shutil.disk_usage(settings.IDENTITY_DIR).free)
-    return min(found) >= limits.FREE_BYTES
+    return min(found) - limits.FREE_BYTES
+
+
+def has_room(coming: int = 0) -> bool:
+    """True where the reserve is still free once so many bytes more have come."""
+    return room() >= coming
 
 
 def free_bytes() -> int:

@@ -28,6 +28,8 @@ from portal.errors import Invalid, NotFound, StudyError, Unavailable
 CONNECT_SECONDS, READ_SECONDS = 10, 120
 TRIES, WAIT_MS = 5, 250
 MOST_BYTES = 8 * 2**30
+# of a series, in one answer: each is used before the next comes, so that it is only to end
+MOST_IMAGES = 100_000
 DEFAULT_PORT = {"http": 80, "https": 443}
 UID_OF = {"studies": "0020000D", "series": "0020000E", "instances": "00080018"}
 # as a user name: the password is a token of that scheme
@@ -259,6 +261,7 @@ class Peer:
                 given.get("boundary", ""),
                 Folder(folder),
                 most_bytes=MOST_BYTES,
+                most_parts=MOST_IMAGES,
             )
 
     def series(self, path: str, folder: Path) -> Iterator[Part]:

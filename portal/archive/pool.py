@@ -4,14 +4,15 @@ import json
 import os
 import queue
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,21 @@ class Child:
         request = {
             "path": str(path), "piece": piece, "spool": self.spool.name, "is_ours": is_ours, "is_sealed": is_sealed,
         }  # fmt: skip
+        try:
+            size = piece[2] if piece else path.stat().st_size
+        except OSError:
+            return None
+        return self.said(request, limits.wall_seconds(size))
+
+    def unpack(self, path: Path, folder: Path) -> dict[str, Any] | None:
+        """Whether a zip was unpacked into the folder, which is emptied first; None as for a file."""
+        shutil.rmtree(folder)
+        folder.mkdir(mode=0o700)
+        seconds = limits.zip_seconds(path.stat().st_size)
+        return self.said({"path": str(path), "folder": str(folder), "seconds": seconds}, seconds)
+
+    def said(self, request: dict[str, Any], seconds: float) -> dict[str, Any] | None:
+        """The answer to a request, or None when none came in time that can be understood."""
         line = (json.dumps(request) + "\n").encode()
         pipe_in, pipe_out = self.process.stdin, self.process.stdout
         if pipe_in is None or pipe_out is None:
@@ -69,9 +85,7 @@ class Child:
         self.files += 1
         try:
             self.await_ready(pipe_out.fileno())
-            until = time.monotonic() + limits.wall_seconds(
-                piece[2] if piece else path.stat().st_size
-            )
+            until = time.monotonic() + seconds
             pipe_in.write(line)
             pipe_in.flush()
             text = self.line(pipe_out.fileno(), until)
@@ -125,25 +139,38 @@ class Pool:
         for _ in range(size):
             self.free.put(None)
 
-    @contextmanager
     def reading(
         self, path: Path, *, piece: Piece = None, is_ours: bool = False, is_sealed: bool = False
-    ) -> Iterator[tuple[dict[str, Any], Path]]:
-        """The answer on a file and the folder of its frames, valid inside the block; one retry after a kill.
+    ) -> AbstractContextManager[tuple[dict[str, Any], Path]]:
+        """The answer on a file and the folder of its frames, valid inside the block.
 
         Frames of a file that `is_ours` may stay in it, and the answer says so. The header as received lies in the
         folder where it is to be sealed.
         """
+        return self.asking(
+            lambda child: child.ask(path, piece=piece, is_ours=is_ours, is_sealed=is_sealed)
+        )
+
+    def unpacked(self, path: Path, folder: Path) -> dict[str, Any]:
+        """The answer on a zip, whose entries then lie in the folder."""
+        with self.asking(lambda child: child.unpack(path, folder)) as (answer, _):
+            return answer
+
+    @contextmanager
+    def asking(
+        self, ask: Callable[[Child], dict[str, Any] | None]
+    ) -> Iterator[tuple[dict[str, Any], Path]]:
+        """What a child answers and its folder, nobody else's inside the block; one retry after a kill."""
         child = self.free.get()
         found: dict[str, Any] | None = None
         try:
             child = child or Child(self.handles)
-            found = child.ask(path, piece=piece, is_ours=is_ours, is_sealed=is_sealed)
+            found = ask(child)
             if found is None:
                 child.end()
                 child = None  # if no new one starts, the place stays free for a later try
                 child = Child(self.handles)
-                found = child.ask(path, piece=piece, is_ours=is_ours, is_sealed=is_sealed)
+                found = ask(child)
             yield found or stopped(), child.folder
         finally:
             if child is not None and (found is None or child.is_worn()):

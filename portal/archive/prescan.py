@@ -135,8 +135,12 @@ def inflate(body: bytes) -> bytes:
     except zlib.error as error:
         raise Refusal("header") from error
     if len(out) > limits.INFLATED_BYTES:
-        raise Refusal("inflated", limit=f"{limits.INFLATED_BYTES // 2**20} MiB")
+        raise Refusal("inflated", limit=limits.in_words(limits.INFLATED_BYTES))
     return out
+
+
+def named(group: int, element: int) -> str:
+    return f"({group:04X},{element:04X})"
 
 
 class Walker:
@@ -164,11 +168,15 @@ class Walker:
     def walk(self) -> None:
         place, size = self.start, len(self.data)
         while place + 8 <= size:
-            while self.ends and self.ends[-1] != UNDEFINED and place >= self.ends[-1]:
-                self.close()
+            self.close_before(place)
             place = self.step(place)
         if place < size and not self.is_padding(place):
             raise Refusal("cut", tag="the last element", n=8, m=size - place)
+        self.close_before(place)
+        if UNDEFINED in self.ends:  # pydicom takes the end of the file for that of all that is open
+            is_item = len(self.ends) % 2 == 0  # sequences and items take turns
+            tag = named(*(ITEM_END if is_item else SEQUENCE_END))
+            raise Refusal("cut", tag=tag, n=8, m=size - place)
 
     def is_padding(self, place: int) -> bool:
         return not any(self.data[place:])
@@ -190,8 +198,7 @@ class Walker:
                 return self.fragments(start)
             return self.open(UNDEFINED, start, vr)
         if start + length > len(self.data):
-            name = f"({group:04X},{element:04X})"
-            raise Refusal("cut", tag=name, n=length, m=len(self.data) - start)
+            raise Refusal("cut", tag=named(*tag), n=length, m=len(self.data) - start)
         if vr == b"SQ" or (not vr and is_sequence((group << 16) + element)):
             return self.open(start + length, start) if length else start
         if length > limits.MAX_ELEMENT_BYTES and group not in (0x7FE0,):
@@ -219,6 +226,11 @@ class Walker:
         if len(self.ends) > 2 * limits.MAX_DEPTH:
             raise Refusal("nested")
         return start
+
+    def close_before(self, place: int) -> None:
+        """Close what said by its length that it ends here."""
+        while self.ends and self.ends[-1] != UNDEFINED and place >= self.ends[-1]:
+            self.close()
 
     def close(self) -> None:
         self.ends.pop()

@@ -27,11 +27,11 @@ from portal.archive.classify import (
     CT,
     DICOMDIR,
     HELD,
-    IMAGE_CLASSES,
     NM,
     Verdict,
     classify,
     held,
+    is_image_class,
     is_known_class,
 )
 from portal.archive.decode import (
@@ -73,6 +73,8 @@ WIDTHS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "OB": 1, "OW": 1
 RESCALE = frozenset({0x00281052, 0x00281053})
 # a record up to this size is part of the answer
 SPOKEN = 2**16
+# what may stand in the place of PixelData
+FLOATS = ("FloatPixelData", "DoubleFloatPixelData")
 UID_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 PARSE_ERRORS = (InvalidDicomError, ValueError, TypeError, KeyError, AttributeError, IndexError,
                 struct.error, EOFError, NotImplementedError, RecursionError, UnicodeError, OverflowError)  # fmt: skip
@@ -112,7 +114,7 @@ def read(
 def content_of(path: Path, piece: Sequence[int] | None) -> bytes:
     size = piece[2] if piece else path.stat().st_size
     if size > limits.FILE_BYTES:
-        raise Refusal("too_large", limit=f"{limits.FILE_BYTES // 2**20} MiB")
+        raise Refusal("too_large", limit=limits.in_words(limits.FILE_BYTES))
     if not piece:
         return path.read_bytes()
     data = os.pread(piece[0], size, piece[1])
@@ -281,14 +283,10 @@ def source_of(ds: Readable) -> dict[str, str]:
 
 def pixels_of(header: Header, syntax: str, verdict: Verdict, spool: Spool) -> dict[str, Any]:
     """Sizes, digests and extent of the frames and the file that has them; none for classes without pixels."""
-    has_pixels = "PixelData" in header
-    if (
-        not has_pixels
-        and str(header.get("SOPClassUID")) in IMAGE_CLASSES
-        and verdict.reason != "pixel_encoding"
-    ):
-        raise Refusal("no_image", keyword="PixelData")
-    if not has_pixels:
+    if "PixelData" not in header:
+        is_picture = is_image_class(str(header.get("SOPClassUID")))
+        if is_picture and not any(name in header for name in FLOATS):
+            raise Refusal("no_image", keyword="PixelData")
         return {"frames": [], "stored": [], "pixel": {}, "values": {}, "is_in_file": False}
     ds, shape = header.ds, shape_of(header, syntax)
     extremes = Extremes(header, verdict.role)

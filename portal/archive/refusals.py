@@ -1,5 +1,6 @@
 """Why a file is not taken: a code, the STOW failure reason, and the sentence for the user."""
 
+import re
 from typing import Any
 
 DAMAGED = 0xC000
@@ -65,6 +66,12 @@ SENTENCES: dict[str, tuple[int, str]] = {
         "The archive's disk is full; nothing of this file was stored. Free space and send it again.",
     ),
 }
+
+
+def wording(code: str) -> str:
+    """The sentence of a refusal for the logs: without what is filled into it, which may be of the file."""
+    _, template = SENTENCES.get(code, (DAMAGED, ""))
+    return re.sub(r"\{\w+\}", "…", template)
 
 
 class Refusal(Exception):

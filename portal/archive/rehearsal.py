@@ -27,7 +27,7 @@ from portal.archive.models import ImportFile, Series
 from portal.archive.pool import text
 from portal.archive.recent import Recent, names_of
 from portal.archive.refusals import Refusal
-from portal.archive.unpack import Entry, entries
+from portal.archive.unpack import Entry, Unpacking, entries
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,6 @@ def rehearse(
     work = Work(list(paths), {}, workers or settings.WORKERS, None)
     found = Rehearsal(context, work)
     with spool_folder("unpack-") as spool:
-        todo = list(entries(work.paths, work.names, spool))
+        todo = list(entries(work.paths, work.names, Unpacking(spool, work.workers)))
         for first in range(0, len(todo), BATCH):
             yield from found.batch(todo[first : first + BATCH])

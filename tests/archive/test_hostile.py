@@ -88,6 +88,17 @@ TABLE: dict[str, tuple[Spoil, int, str]] = {
         set_(Rows=4096, Columns=4096, NumberOfFrames=65), 0xA900,
         f"The image claims 4096 x 4096 x 65; {ALLOWED}",
     ),
+    "no sample": (
+        set_(SamplesPerPixel=0), 0xA900, f"The image claims 6 x 5 x 1 with 0 samples a pixel; {ALLOWED}",
+    ),
+    "two samples": (
+        set_(SamplesPerPixel=2, Columns=2), 0xA900,
+        f"The image claims 6 x 2 x 1 with 2 samples a pixel; {ALLOWED}",
+    ),
+    "twelve bits": (
+        set_(BitsAllocated=12, BitsStored=12, HighBit=11), 0xA900,
+        f"The image claims 6 x 5 x 1 of 12 bits; {ALLOWED}",
+    ),
     "no pixels": (
         without("PixelData"), 0xA900, "There is no image in this file (PixelData is missing).",
     ),

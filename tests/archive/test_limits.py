@@ -47,6 +47,42 @@ def test_sizes_are_checked_at_their_edges(size, fits):
     assert refusal.value.reason == 0xA900
 
 
+@pytest.mark.parametrize("samples", [0, 2, 4, 65535])
+def test_a_pixel_has_one_sample_or_three(samples):
+    with pytest.raises(Refusal) as refusal:
+        shape_of(claim(6, 5, samples=samples), LE)
+    assert (refusal.value.reason, refusal.value.sentence) == (
+        0xA900,
+        f"The image claims 6 x 5 x 1 with {samples} samples a pixel; allowed are 4096 x 4096 x 4096 and 2 GiB.",
+    )
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_one_sample_and_three_are_taken(samples):
+    assert shape_of(claim(6, 5, samples=samples), LE).samples == samples
+
+
+def test_without_a_number_of_samples_it_is_one():
+    ds = claim(6, 5)
+    del ds.SamplesPerPixel
+    assert shape_of(ds, LE).samples == 1
+
+
+@pytest.mark.parametrize("bits", [0, 2, 4, 7, 10, 12, 24, 40, 128, 65535])
+def test_other_numbers_of_bits_are_no_image(bits):
+    with pytest.raises(Refusal) as refusal:
+        shape_of(claim(6, 5, 2, bits=bits), LE)
+    assert (refusal.value.reason, refusal.value.sentence) == (
+        0xA900, f"The image claims 6 x 5 x 2 of {bits} bits; allowed are 4096 x 4096 x 4096 and 2 GiB.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("bits", [1, 8, 16, 32, 64])
+def test_images_of_these_bits_are_read(bits):
+    """Those of 1 and 64 to be held, which classify decides."""
+    assert shape_of(claim(8, 8, bits=bits), LE).bits == bits
+
+
 @pytest.mark.parametrize("keyword", ["Rows", "Columns", "BitsAllocated"])
 def test_without_its_sizes_there_is_no_image(keyword):
     ds = claim(2, 2)

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from portal.archive import peer
+from portal.archive.frames import TooMuch
 from portal.archive.peer import (
     OneWay,
     Peer,
@@ -19,6 +20,7 @@ from portal.archive.peer import (
     server,
 )
 from portal.errors import Invalid
+from tests.archive.scripted import IN_PARTS
 
 pytestmark = pytest.mark.promise("S1")
 
@@ -160,6 +162,34 @@ def test_the_name_is_looked_up_once(odd, monkeypatch):
     assert session.get(f"http://localhost:{port}/x").status_code == 200
     assert "localhost" not in asked
     assert Odd.heard[0][1]["Host"] == f"localhost:{port}"
+
+
+@pytest.fixture
+def stream(remote):
+    """A server that answers with so many images in one body."""
+
+    def of(n: int) -> Peer:
+        remote.headers = IN_PARTS
+        remote.body = b"".join(b"--b\r\n\r\n%d\r\n" % k for k in range(n)) + b"--b--"
+        return Peer(Server(remote.url))
+
+    return of
+
+
+def test_a_series_of_more_images_than_a_request_may_hold_is_pulled(stream, tmp_path):
+    found = []
+    for part in stream(5_001).series("studies/1/series/2", tmp_path):
+        found.append(part.path.read_bytes())
+        part.path.unlink()
+    assert found == [b"%d" % k for k in range(5_001)]
+
+
+def test_a_server_that_never_ends_a_series_is_left(stream, tmp_path, monkeypatch):
+    assert peer.MOST_IMAGES == 100_000
+    monkeypatch.setattr(peer, "MOST_IMAGES", 3)
+    assert len(list(stream(3).series("studies/1/series/2", tmp_path))) == 3
+    with pytest.raises(TooMuch):
+        list(stream(4).series("studies/1/series/2", tmp_path))
 
 
 def test_a_token_is_sent_as_such_and_timeouts_and_tries_are_set():

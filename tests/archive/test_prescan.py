@@ -171,6 +171,51 @@ def test_each_damage_has_its_sentence(data, sentence):
     assert refusal.value.sentence == sentence
 
 
+NAME = element(TEXT, b"PN", b"name")
+OPEN = element(SEQUENCE, b"SQ", b"", length=UNDEFINED)
+ITEM_OPEN = mark(ITEM, UNDEFINED)
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        (OPEN, "(FFFE,E0DD)"),
+        (OPEN + ITEM_OPEN + NAME, "(FFFE,E00D)"),
+        (OPEN + ITEM_OPEN + NAME + mark(ITEM_END), "(FFFE,E0DD)"),
+        (OPEN + mark(ITEM, len(NAME)) + NAME, "(FFFE,E0DD)"),
+        (element(SEQUENCE, b"SQ", ITEM_OPEN + NAME), "(FFFE,E00D)"),  # its sequence says how long it is
+        (OPEN + ITEM_OPEN + OPEN + ITEM_OPEN + mark(ITEM_END) + mark(END) + mark(ITEM_END), "(FFFE,E0DD)"),
+        (OPEN + ITEM_OPEN + OPEN + ITEM_OPEN + mark(ITEM_END) + mark(END), "(FFFE,E00D)"),
+        (OPEN + ITEM_OPEN + OPEN + ITEM_OPEN + mark(ITEM_END), "(FFFE,E0DD)"),
+        (OPEN + ITEM_OPEN + NAME + element(PIXELS, b"OW", b"\1\2"), "(FFFE,E00D)"),  # which swallows the pixels
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("padding", [0, 4])
+def test_what_is_still_open_at_the_end_of_the_file_was_cut(body, missing, padding):
+    sentence = (
+        f"The file ends too early: {missing} announces 8 bytes, {padding} are there; copy it again."
+    )
+    with pytest.raises(Refusal) as refusal:
+        scan(file(body + bytes(padding)))
+    assert (refusal.value.code, refusal.value.sentence) == ("cut", sentence)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@given(data=st.data())
+def test_a_file_cut_anywhere_in_its_open_sequences_is_refused(syntax, data):
+    depth = data.draw(st.integers(1, 4))
+    whole = nested(depth, syntax, is_defined=False)
+    inside = len(whole) - len(element(PIXELS, b"OW", b"\1\2", syntax=syntax))
+    at = data.draw(st.integers(12, inside - 1))  # behind the first head
+    assert code(file(whole[:at], syntax)) in ("cut", "header")
+
+
+def test_the_same_holds_in_deflated_data():
+    worker = zlib.compressobj(wbits=-15)
+    packed = worker.compress(OPEN + ITEM_OPEN + NAME) + worker.flush()
+    assert code(file(packed, DEFLATED)) == "cut"
+
+
 def fragments(*contents: bytes, table: bytes = b"") -> bytes:
     items = b"".join(mark(ITEM, len(c)) + c for c in (table, *contents))
     return element(PIXELS, b"OB", items, length=UNDEFINED)

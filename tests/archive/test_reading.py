@@ -48,6 +48,53 @@ def written(path, ds: Dataset, syntax=ExplicitVRLittleEndian):
     return path
 
 
+ROOT = "1.2.840.10008.5.1.4.1.1"
+PICTURES = (
+    "1", "1.1", "1.2.1", "2", "2.1", "2.2", "3", "3.1", "4", "4.1", "4.3", "5", "6", "6.1", "6.3", "7", "7.1", "7.4",
+    "12.1", "12.1.1", "12.2", "13.1.3", "14.1", "20", "77.1.1", "77.1.1.1", "77.1.4", "77.1.5.1", "77.1.6", "128",
+    "128.1", "130", "481.1", "481.23",
+)  # fmt: skip
+# spectra, parametric maps, raw data, segmentations, presentation states, registrations, reports, waveforms, PDF, doses,
+# structures: none of them is a picture, or it need not be one
+OTHERS = (
+    "4.2", "6.2", "30", "66", "66.1", "66.4", "66.5", "67", "11.1", "88.11", "88.33", "88.59", "9.1.1", "104.1", "481.2",
+    "481.3", "481.5",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tail", PICTURES)
+def test_a_picture_without_pixels_is_refused_whatever_its_class(tmp_path, tail):
+    ds = image(SOPClassUID=f"{ROOT}.{tail}")
+    with pytest.raises(Refusal) as refusal:
+        read(written(tmp_path / "a.dcm", ds), tmp_path)
+    assert refusal.value.reason == 0xA900
+    assert refusal.value.sentence == "There is no image in this file (PixelData is missing)."
+
+
+@pytest.mark.parametrize("tail", OTHERS)
+def test_what_need_not_be_a_picture_is_held_without_pixels(tmp_path, tail):
+    found = read(written(tmp_path / "a.dcm", image(SOPClassUID=f"{ROOT}.{tail}")), tmp_path)
+    assert (found["reason_code"], found["frames"]) == ("other_class", [])
+
+
+@pytest.mark.parametrize("sop_class", [CT, NM, PT])
+def test_without_pixels_the_number_of_bits_is_no_question(tmp_path, sop_class):
+    """Held for its bits it would be an image that has none."""
+    for bits in (None, 64):
+        ds = image(SOPClassUID=sop_class, BitsAllocated=bits)
+        with pytest.raises(Refusal, match="PixelData is missing"):
+            read(written(tmp_path / "a.dcm", ds), tmp_path)
+
+
+@pytest.mark.parametrize(("sop_class", "reason"), [(CT, "pixel_encoding"), (f"{ROOT}.4", "other_class")])  # fmt: skip
+@pytest.mark.parametrize("keyword", ["FloatPixelData", "DoubleFloatPixelData"])
+def test_pixels_in_floating_point_are_pixels(tmp_path, sop_class, reason, keyword):
+    width = 8 if keyword.startswith("Double") else 4
+    ds = image(SOPClassUID=sop_class, BitsAllocated=8 * width, **{keyword: bytes(9 * width)})
+    found = read(written(tmp_path / "a.dcm", ds), tmp_path)
+    assert (found["reason_code"], found["frames"]) == (reason, [])
+
+
 def native(path, spool) -> bytes:
     answer = read(path, spool)
     data = (spool / "native").read_bytes()

@@ -194,7 +194,7 @@ def test_an_image_of_another_exam_than_the_address_names_is_refused(tmp_path):
 
 
 def test_a_full_disk_stores_nothing_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(packs, "has_room", lambda: False)
+    monkeypatch.setattr(packs, "has_room", lambda coming: False)
     monkeypatch.setattr(packs, "check_free_space", lambda: None)
     (file,) = ingest.import_paths([image(tmp_path)], door="command", actor=None).files.all()
     assert (file.outcome, file.reason_code) == ("refused", "disk")

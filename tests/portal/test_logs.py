@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,8 +55,8 @@ class Lines:
         return [row["event"] for row in self.rows if row["logger"] == logger]
 
 
-@pytest.fixture
-def lines() -> Iterator[Lines]:
+@contextmanager
+def listening() -> Iterator[Lines]:
     one, root = Lines(), logging.getLogger()
     level = root.level
     root.addHandler(one.handler)
@@ -63,6 +64,12 @@ def lines() -> Iterator[Lines]:
     yield one
     root.removeHandler(one.handler)
     root.setLevel(level)
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    with listening() as one:
+        yield one
 
 
 def failing(error: BaseException) -> tuple:

@@ -261,7 +261,7 @@ def test_a_full_disk_answers_503_and_the_batch_can_come_again(tmp_path: Path, mo
     client, paths = sign_in("coordinator"), slices(tmp_path / "ct", n=2)
     code = begin(client)
     with monkeypatch.context() as patch:
-        patch.setattr(packs, "has_room", lambda: False)
+        patch.setattr(packs, "has_room", lambda coming: False)
         answer = put(client, code, 1, as_sent(paths))
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
         assert rows(code) == []

@@ -122,7 +122,14 @@ class Body:
                 pass
 
 
-def parts(into: Into, boundary: str, room: Room, *, most_bytes: int = MOST_BYTES) -> Iterator[Part]:
+def parts(
+    into: Into,
+    boundary: str,
+    room: Room,
+    *,
+    most_bytes: int = MOST_BYTES,
+    most_parts: int = MOST_PARTS,
+) -> Iterator[Part]:
     """Each part in its place in the `room`; what stands before and after the parts is left out."""
     if not boundary or len(boundary) > 70:
         raise BadRequest("The request names no boundary of its parts.")
@@ -131,8 +138,8 @@ def parts(into: Into, boundary: str, room: Room, *, most_bytes: int = MOST_BYTES
     number = 0
     while not is_last:
         number += 1
-        if number > MOST_PARTS:
-            raise TooMuch(f"A request holds at most {MOST_PARTS} images.")
+        if number > most_parts:
+            raise TooMuch(f"A request holds at most {most_parts} images.")
         media = body.head()
         with room.opened(number, body.at) as (out, place):
             is_last = body.to_delimiter(out)

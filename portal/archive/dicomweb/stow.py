@@ -29,7 +29,8 @@ from portal.archive.pool import pool
 from portal.archive.refusals import DAMAGED, SENTENCES
 from portal.archive.room import Folder, Room
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
-from portal.archive.unpack import Entry, begins_zip
+from portal.archive.unpack import Entry
+from portal.archive.zips import begins_zip
 from portal.errors import StudyError
 from portal.sql.asked import MANY, Asked, of_each, place, some_names, written
 
