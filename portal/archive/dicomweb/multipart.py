@@ -12,6 +12,8 @@ from portal.archive.room import CHUNK, HEAD_BYTES, Place, Room, Window
 
 MOST_BYTES, MOST_PARTS = 4 * 2**30, 5_000
 START, END = 4, b"\r\n\r\n"
+# RFC 2046 allows 70 characters; Orthanc writes 73, two UUIDs
+MOST_BOUNDARY = 200
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def parts(
     most_parts: int = MOST_PARTS,
 ) -> Iterator[Part]:
     """Each part in its place in the `room`; what stands before and after the parts is left out."""
-    if not boundary or len(boundary) > 70:
+    if not boundary or len(boundary) > MOST_BOUNDARY:
         raise BadRequest("The request names no boundary of its parts.")
     body = Body(into, boundary, room.window(), most_bytes)
     is_last = body.to_delimiter(None)

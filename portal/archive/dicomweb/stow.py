@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -179,12 +179,18 @@ def shelved(n: int, *, is_shelf: bool) -> Asked:
     return written(mine.order_by().values_list("uid", "series__uid", "series__exam__uid"))
 
 
+def exam_address(found: Iterable[str]) -> str:
+    """Where the exam of all these images is retrieved; '' of several exams, and of none."""
+    exams = {address.partition("/series/")[0] for address in found}
+    return exams.pop() if len(exams) == 1 else ""
+
+
 def referenced(one: Result, address: str) -> Elements:
+    """An image that is here; its address is empty where it lies behind another door."""
     item: Elements = {}
     put(item, "ReferencedSOPClassUID", one.sop_class)
     put(item, "ReferencedSOPInstanceUID", one.sop_instance)
-    if address:
-        put(item, "RetrieveURL", address)
+    put(item, "RetrieveURL", address)
     if one.outcome == ImportFile.Outcome.HELD:
         put(item, "WarningReason", HELD)
     elif one.sentence:
@@ -211,8 +217,8 @@ def answer(
     kept = [r for r in results if r.outcome not in bad]
     lost = [r for r in results if r.outcome in bad]
     body: Elements = {}
-    put(body, "RetrieveURL", door.root)
     where = addresses(kept, door)
+    put(body, "RetrieveURL", exam_address(where.values()))
     for keyword, items in (
         ("ReferencedSOPSequence", [referenced(r, where.get(r.sop_instance, "")) for r in kept]),
         ("FailedSOPSequence", [failed(r) for r in lost if r.sop_instance]),

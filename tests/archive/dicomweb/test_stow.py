@@ -71,6 +71,23 @@ def test_all_stored_is_200_and_each_can_be_retrieved_at_once(files):
         assert np.array_equal(found.pixel_array, original.pixel_array)
 
 
+def test_the_answer_says_where_the_exam_of_the_images_is_retrieved(files):
+    answer = said(send(body(*files)))
+    own = pydicom.dcmread(io.BytesIO(files[0])).StudyInstanceUID
+    assert answer.RetrieveURL == f"http://testserver/dicomweb/studies/{own}"
+    path = answer.RetrieveURL.removeprefix("http://testserver")
+    assert client().get(f"{path}/metadata").status_code == 200
+
+
+def test_images_under_the_boundary_that_orthanc_sends_are_stored(files):
+    """Two UUIDs joined, three characters more than RFC 2046 allows."""
+    boundary = "-".join(["3f313040-be5f-4f85-a395-93c64ec07627"] * 2)
+    assert len(boundary) == 73
+    answer = send(body(*files, boundary=boundary), kind=KIND.format(boundary).replace(f'"{boundary}"', boundary))  # fmt: skip
+    assert answer.status_code == 200
+    assert Instance.objects.count() == 4
+
+
 def test_the_same_again_is_200_and_changes_nothing(files):
     send(body(*files))
     assert send(body(*files)).status_code == 200
@@ -94,7 +111,8 @@ def test_an_image_that_lies_in_another_study_is_here_already_without_its_address
     answer = send(body(*files), name="stranger")
     rows = said(answer).ReferencedSOPSequence
     assert len(rows) == 4
-    assert not any("RetrieveURL" in row for row in rows)
+    assert [row.RetrieveURL for row in rows] == [""] * 4
+    assert said(answer).RetrieveURL == ""
     assert client("stranger").get("/dicomweb/studies").status_code == 204
 
 

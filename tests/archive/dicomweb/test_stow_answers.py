@@ -16,6 +16,7 @@ from portal.archive.dicomweb.stow import (
     Unsupported,
     addresses,
     answer,
+    exam_address,
     failed,
     referenced,
     result,
@@ -193,6 +194,27 @@ def test_an_address_is_given_for_what_lies_behind_the_same_door_alone(door):
     uid = archive_uid(archive_key(), "1.2.31")
     path = f"http://x/dicomweb/studies/{exam.uid}/series/{series.uid}/instances/{uid}"
     assert addresses(asked, door) == {"1.2.31": path}
+
+
+EXAMS = [f"http://x/dicomweb/studies/2.25.{k}" for k in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("found", "address"),
+    [
+        ([], ""), ([f"{EXAMS[0]}/series/3/instances/{k}" for k in (4, 5)], EXAMS[0]),
+        ([f"{EXAMS[0]}/series/{k}/instances/5" for k in (3, 4)], EXAMS[0]),
+        ([f"{exam}/series/3/instances/4" for exam in EXAMS], ""),
+    ],
+)  # fmt: skip
+def test_the_address_of_an_answer_is_that_of_the_one_exam_that_it_stored(found, address):
+    assert exam_address(found) == address
+
+
+def test_what_has_no_address_says_so_with_an_empty_one(door):
+    empty = {"vr": "UR"}
+    assert referenced(GOOD, "")[ADDRESS] == empty
+    assert json.loads(answered(door, BAD)[1].content)[ADDRESS] == empty
 
 
 def test_on_the_shelf_only_ones_own_images_have_an_address(door):
