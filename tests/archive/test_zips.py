@@ -14,7 +14,7 @@ from portal.archive.batches import context_of
 from portal.archive.commit import Work
 from portal.archive.ingest import add, begun
 from portal.archive.models import Import, Instance
-from portal.archive.pool import Pool
+from portal.archive.pool import Child, Pool
 from portal.archive.refusals import Refusal
 from portal.archive.rehearsal import rehearse
 from portal.archive.unpack import Entry
@@ -233,9 +233,11 @@ FULL = f"print({json.dumps({'ok': False, 'code': 'disk', 'sentence': Refusal('di
 def test_a_zip_for_which_the_disk_has_no_room_is_refused_with_its_sentence(tmp_path, monkeypatch, single):  # fmt: skip
     path = zipped(tmp_path / "all.zip", images(tmp_path / "in"))
     good = slices(tmp_path / "good", n=1, first=5)[0]
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch:  # for the zip alone: what reads the image may have to be started first
         stand_in(patch, f"import sys; sys.stdin.readline(); {FULL}")
-        row = take(path, good)
+        single.free.get()
+        single.free.put(Child(single.handles))
+    row = take(path, good)
     assert outcomes(row) == {"all.zip": "disk", good.name: "ready"}
     assert row.files.get(name="all.zip").sentence == Refusal("disk").sentence
 
