@@ -68,7 +68,7 @@ def done(request: dict[str, Any]) -> dict[str, Any]:
     if "folder" in request:
         unpack(path, Path(request["folder"]))
         return {}
-    asked = {k: request[k] for k in ("piece", "is_ours", "is_sealed")}
+    asked = {k: request[k] for k in ("piece", "is_ours", "is_sealed", "boundary")}
     return read(path, Path(request["spool"]), **asked)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 
-from portal.archive import limits
+from portal.archive import limits, packs
 from portal.archive.refusals import Refusal
 from portal.archive.room import MOST, OWN, Nameless
 
@@ -62,6 +62,7 @@ class Child:
         """The child's answer, or None when it had to be killed or died."""
         request = {
             "path": str(path), "piece": piece, "spool": self.spool.name, "is_ours": is_ours, "is_sealed": is_sealed,
+            "boundary": packs.boundary(),
         }  # fmt: skip
         try:
             size = piece[2] if piece else path.stat().st_size

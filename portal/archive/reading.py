@@ -87,6 +87,7 @@ def read(
     piece: Sequence[int] | None = None,
     is_ours: bool = False,
     is_sealed: bool = False,
+    boundary: str = "",
 ) -> dict[str, Any]:
     """Everything the index needs of one file, as JSON types; frames are written to `spool`.
 
@@ -98,17 +99,24 @@ def read(
     """
     data = content_of(path, piece)
     scanned = scan(data)
+    refuse(boundary, scanned.data)
     syntax = uid_of(scanned.transfer_syntax_uid)
     if not syntax.is_transfer_syntax:
         raise Refusal("syntax", name=str(syntax) if is_valid_uid(syntax) else "of this file")
     ds = parsed(scanned)
     try:
-        kept = Spool(spool, data if is_ours else b"", is_sealed=is_sealed)
+        kept = Spool(spool, data if is_ours else b"", boundary, is_sealed=is_sealed)
         found = understood(ds, scanned, kept)
     except Refusal as refusal:
         refusal.uids = {n: text_of(ds, n)[:64] for n in ("SOPClassUID", "SOPInstanceUID")}
         raise
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), **found}
+
+
+def refuse(boundary: str, data: bytes) -> None:
+    """What stands between the parts of answers is in a file by intent only, to end its part in the middle."""
+    if boundary and boundary.encode() in data:
+        raise Refusal("header")
 
 
 def content_of(path: Path, piece: Sequence[int] | None) -> bytes:
@@ -129,6 +137,7 @@ class Spool:
 
     folder: Path
     data: bytes
+    boundary: str = ""
     is_sealed: bool = False
 
     def place_of(self, ds: Dataset, syntax: str, shape: Shape) -> int | None:
@@ -291,7 +300,7 @@ def pixels_of(header: Header, syntax: str, verdict: Verdict, spool: Spool) -> di
     ds, shape = header.ds, shape_of(header, syntax)
     extremes = Extremes(header, verdict.role)
     place = spool.place_of(ds, syntax, shape)
-    frames = native_extents(ds, syntax, shape, extremes, spool.folder if place is None else place)
+    frames = native_extents(ds, syntax, shape, extremes, spool, place)
     if len(frames) != shape.frames:
         raise Refusal("frame", k=len(frames) + 1)
     return {
@@ -305,13 +314,15 @@ def pixels_of(header: Header, syntax: str, verdict: Verdict, spool: Spool) -> di
 
 
 def native_extents(
-    ds: Dataset, syntax: str, shape: Shape, extremes: Extremes, where: Path | int
+    ds: Dataset, syntax: str, shape: Shape, extremes: Extremes, spool: Spool, place: int | None
 ) -> list[list[Any]]:
-    """Offset, length and SHA-256 of each frame, written to a folder or lying in its file from a place on."""
+    """Offset, length and SHA-256 of each frame, written to the folder or lying in its file from a place on."""
     frames: list[list[Any]] = []
-    at = 0 if isinstance(where, Path) else where
-    with (where / "native").open("wb") if isinstance(where, Path) else nullcontext() as out:
+    at = place or 0
+    with (spool.folder / "native").open("wb") if place is None else nullcontext() as out:
         for frame in native_frames(ds, syntax, shape):
+            if place is None:  # decoded, or of another order of bytes: not searched yet
+                refuse(spool.boundary, frame)
             if len(frame) != shape.frame_bytes and shape.bits != 1:
                 raise Refusal("frame", k=len(frames) + 1)
             frames.append([at, len(frame), hashlib.sha256(frame).hexdigest()])
