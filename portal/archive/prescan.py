@@ -68,8 +68,14 @@ def is_sequence(tag: int) -> bool:
     return dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"
 
 
-def scan(data: bytes) -> Scanned:
-    """Check that a file is DICOM whose lengths, depth and number of elements are possible."""
+def refuse(boundary: str, data: bytes) -> None:
+    """What stands between the parts of answers is in a file by intent only, to end its part in the middle."""
+    if boundary and boundary.encode() in data:
+        raise Refusal("header")
+
+
+def scan(data: bytes, boundary: str = "") -> Scanned:
+    """Check that a file is DICOM whose lengths, depth and number of elements are possible, and without the boundary."""
     if not data:
         raise Refusal("empty")
     data = with_preamble(data)
@@ -77,8 +83,10 @@ def scan(data: bytes) -> Scanned:
     syntax = meta[SYNTAX]
     if syntax == DEFLATED:
         inflated = inflate(data[start:])
+        refuse(boundary, inflated)
         Walker(inflated, little=True, explicit=True).walk()
         return Scanned(data, syntax, start, meta)
+    refuse(boundary, data)
     little = syntax != EXPLICIT_BE
     walker = Walker(data, start, little=little, explicit=syntax != IMPLICIT_LE)
     walker.walk()

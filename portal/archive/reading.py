@@ -56,6 +56,7 @@ from portal.archive.prescan import (
     SOP_CLASS,
     SOP_INSTANCE,
     Scanned,
+    refuse,
     scan,
 )
 from portal.archive.refusals import Refusal
@@ -98,8 +99,7 @@ def read(
     Raises Refusal with the sentence for the user.
     """
     data = content_of(path, piece)
-    scanned = scan(data)
-    refuse(boundary, scanned.data)
+    scanned = scan(data, boundary)
     syntax = uid_of(scanned.transfer_syntax_uid)
     if not syntax.is_transfer_syntax:
         raise Refusal("syntax", name=str(syntax) if is_valid_uid(syntax) else "of this file")
@@ -111,12 +111,6 @@ def read(
         refusal.uids = {n: text_of(ds, n)[:64] for n in ("SOPClassUID", "SOPInstanceUID")}
         raise
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), **found}
-
-
-def refuse(boundary: str, data: bytes) -> None:
-    """What stands between the parts of answers is in a file by intent only, to end its part in the middle."""
-    if boundary and boundary.encode() in data:
-        raise Refusal("header")
 
 
 def content_of(path: Path, piece: Sequence[int] | None) -> bytes:
