@@ -230,6 +230,7 @@ def header_of(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
         "unit",
         "came",
         "decoder",
+        "suv",
     )
     weeks = uids.shift_weeks(context.key, "archive", answer["source"]["PatientID"])
     found = {

@@ -21,7 +21,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
-from portal.archive import limits, received
+from portal.archive import limits, received, suv
 from portal.archive.acquisition import acquisition, views_of
 from portal.archive.classify import (
     CT,
@@ -149,12 +149,14 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
     header = Header(ds)
     check_identity(header, scanned.meta)
     verdict = verdict_of(header, unreadable)
+    said = {**facts(header), "emission": emission(header)}
     found = {
         **sealed,
         "transfer_syntax_uid": scanned.transfer_syntax_uid,
         "sop_class_uid": str(header.get("SOPClassUID")),
         "source": source_of(header),
-        "facts": {**facts(header), "emission": emission(header)},
+        "facts": said,
+        **suv.of_image(header, said),
         "came": came,
         "acquisition": acquisition(header),
         "warning": " ".join(

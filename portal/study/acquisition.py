@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 
-from portal.archive.models import Series
+from portal.archive import suv
+from portal.archive.models import Instance, Series
 from portal.study.csv_rows import Column, csv_text
 from portal.study.models import Patient, Study
 
@@ -19,12 +20,16 @@ Value = float | str
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something the header says about an acquisition; `unit` is '' for words."""
+    """Something the header says about an acquisition; `unit` is '' for words.
+
+    What is of one person alone is compared with nobody's.
+    """
 
     key: str
     label: str
     unit: str = ""
     roles: tuple[str, ...] = ROLES
+    is_own: bool = False
 
 
 QUANTITIES = (
@@ -43,6 +48,7 @@ QUANTITIES = (
     Quantity("pixel_mm", "Pixel", "mm"),
     Quantity("slice_spacing_mm", "Slice spacing", "mm", ("CT", "SPECT")),
     Quantity("slice_thickness_mm", "Slice thickness", "mm", ("CT", "SPECT")),
+    Quantity("suv", "SUV by body weight", "g/ml per Bq/ml, not applied", ("SPECT",), is_own=True),
 )
 
 
@@ -91,7 +97,16 @@ def windows_text(windows: Iterable[Sequence[float]]) -> str:
     return ", ".join(f"{low:g}-{high:g} keV" for low, high in windows)
 
 
-def facts(series: Series) -> dict[str, Value | None]:
+def suv_of(series: Iterable[Series]) -> dict[int, suv.Factor | None]:
+    """Of each PET series by its key the factor to SUV, or why there is none."""
+    rows = Instance.objects.filter(series__in=series, header__suv__isnull=False).order_by("rank")
+    said: dict[int, list[suv.Factor]] = {}
+    for key, one in rows.values_list("series_id", "header__suv"):
+        said.setdefault(key, []).append(one)
+    return {key: suv.of_series(images) for key, images in said.items()}
+
+
+def facts(series: Series, factor: suv.Factor | None = None) -> dict[str, Value | None]:
     """What the header of a series says, by the key of the quantity; None where it says nothing."""
     said: dict[str, Any] = series.acquisition
     spacing = series.geometry.get("spacing_mm") or [None]
@@ -112,18 +127,20 @@ def facts(series: Series) -> dict[str, Value | None]:
         "pixel_mm": spacing[0],
         "slice_spacing_mm": series.geometry.get("slice_spacing_mm"),
         "slice_thickness_mm": said.get("slice_thickness_mm"),
+        "suv": factor,
     }
 
 
-def labelled(series: Series) -> list[tuple[str, str]]:
+def labelled(series: Series, factor: suv.Factor | None = None) -> list[tuple[str, str]]:
     """The known facts of one series in words, for its row on the patient's page."""
-    known = facts(series)
+    known = facts(series, factor)
     found = []
     for quantity in QUANTITIES:
         value = known[quantity.key]
         if value is not None and series.role in quantity.roles:
-            text = shown(value)
-            found.append((quantity.label, f"{text} {quantity.unit}" if quantity.unit else text))
+            has_unit = bool(quantity.unit) and not isinstance(value, str)
+            text = f"{shown(value)} {quantity.unit}" if has_unit else shown(value)
+            found.append((quantity.label, text))
     return found
 
 
@@ -183,7 +200,7 @@ def summary(study: Study) -> tuple[Kind, ...]:
         summaries = tuple(
             summarise(q, [(patient, known[q.key]) for patient, known in rows])
             for q in QUANTITIES
-            if role in q.roles
+            if role in q.roles and not q.is_own
         )
         if rows:
             kinds.append(Kind(role, len(rows), summaries))
@@ -194,8 +211,10 @@ def acquisition_csv(study: Study) -> str:
     """One row per series: the subject, the kind and every quantity."""
     columns = [Column("subject", ""), Column("series", "")]
     columns += [Column(q.key, q.label) for q in QUANTITIES]
+    known = series_of(study)
+    factors = suv_of([series for _, series in known])
     rows: list[list[object]] = [
-        [patient.subject, series.label, *facts(series).values()]
-        for patient, series in series_of(study)
+        [patient.subject, series.label, *facts(series, factors.get(series.pk)).values()]
+        for patient, series in known
     ]
     return csv_text(columns, rows)
