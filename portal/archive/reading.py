@@ -22,7 +22,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from portal.archive import limits, received, suv
-from portal.archive.acquisition import acquisition, views_of
+from portal.archive.acquisition import acquisition, besides, views_of
 from portal.archive.classify import (
     CT,
     DICOMDIR,
@@ -159,6 +159,7 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
         **suv.of_image(header, said),
         "came": came,
         "acquisition": acquisition(header),
+        "besides": besides(header),
         "warning": " ".join(
             filter(None, (meta_warning(header, scanned.meta), left_out(unreadable)))
         ),

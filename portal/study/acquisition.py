@@ -42,12 +42,15 @@ QUANTITIES = (
     Quantity("frame_s", "Time per frame", "s", ("SPECT", "WB")),
     Quantity("nuclide", "Nuclide", "", ("SPECT", "WB")),
     Quantity("activity_mbq", "Injected activity", "MBq", ("SPECT", "WB")),
+    Quantity("injected_at", "Injection", "", ("SPECT", "WB"), is_own=True),
     Quantity("corrected", "Corrections", "", ("SPECT", "WB")),
     Quantity("matrix", "Matrix"),
     Quantity("n_frames", "Slices or frames", "images"),
     Quantity("pixel_mm", "Pixel", "mm"),
     Quantity("slice_spacing_mm", "Slice spacing", "mm", ("CT", "SPECT")),
     Quantity("slice_thickness_mm", "Slice thickness", "mm", ("CT", "SPECT")),
+    Quantity("pixel_scale", "GE's pixel scale, not applied", "", ("SPECT", "WB")),
+    Quantity("pixel_offset", "GE's pixel offset, not applied", "", ("SPECT", "WB")),
     Quantity("suv", "SUV by body weight", "g/ml per Bq/ml, not applied", ("SPECT",), is_own=True),
 )
 
@@ -97,6 +100,14 @@ def windows_text(windows: Iterable[Sequence[float]]) -> str:
     return ", ".join(f"{low:g}-{high:g} keV" for low, high in windows)
 
 
+def when(moment: str) -> str:
+    """Day and time to the minute, or the time alone, of a moment as DICOM writes it."""
+    digits = moment.partition(".")[0]
+    day, time = (digits[:8], digits[8:]) if len(digits) >= 8 else ("", digits)
+    clock = f"{time[:2]}:{time[2:4] or '00'}" if time else ""
+    return " ".join(filter(None, (day and f"{day[:4]}-{day[4:6]}-{day[6:]}", clock)))
+
+
 def suv_of(series: Iterable[Series]) -> dict[int, suv.Factor | None]:
     """Of each PET series by its key the factor to SUV, or why there is none."""
     rows = Instance.objects.filter(series__in=series, header__suv__isnull=False).order_by("rank")
@@ -121,12 +132,15 @@ def facts(series: Series, factor: suv.Factor | None = None) -> dict[str, Value |
         "frame_s": None if frame_ms is None else frame_ms / 1000,
         "nuclide": said.get("nuclide") or None,
         "activity_mbq": said.get("activity_mbq"),
+        "injected_at": when(said.get("injected_at") or "") or None,
         "corrected": ", ".join(said.get("corrected") or ()) or None,
         "matrix": f"{series.pixel['columns']} x {series.pixel['rows']}" if series.pixel else None,
         "n_frames": float(series.n_frames),
         "pixel_mm": spacing[0],
         "slice_spacing_mm": series.geometry.get("slice_spacing_mm"),
         "slice_thickness_mm": said.get("slice_thickness_mm"),
+        "pixel_scale": said.get("pixel_scale"),
+        "pixel_offset": said.get("pixel_offset"),
         "suv": factor,
     }
 
@@ -214,7 +228,8 @@ def acquisition_csv(study: Study) -> str:
     known = series_of(study)
     factors = suv_of([series for _, series in known])
     rows: list[list[object]] = [
-        [patient.subject, series.label, *facts(series, factors.get(series.pk)).values()]
+        [patient.subject, series.label, *(said[q.key] for q in QUANTITIES)]
         for patient, series in known
+        for said in [facts(series, factors.get(series.pk))]
     ]
     return csv_text(columns, rows)

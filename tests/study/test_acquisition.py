@@ -226,3 +226,29 @@ def test_the_file_has_the_factor_of_each_pet_in_full_and_the_summary_compares_no
     assert [row["suv"] for row in rows] == ["0.000276118", SENTENCE, ""]
     compared = {row.quantity.key for kind in acquisition.summary(study) for row in kind.summaries}
     assert compared == {q.key for q in QUANTITIES if not q.is_own}
+
+
+@pytest.mark.django_db
+def test_the_patient_page_says_when_was_injected_and_what_ge_would_scale_by() -> None:
+    study = make_study()
+    patient = make_patient(study, "S1")
+    series = make_series(make_exam(study, "S1"), "SPECT")
+    series.acquisition = {
+        "injected_at": "20180225093012.5",
+        "pixel_scale": 4.1795,
+        "pixel_offset": 0,
+    }
+    series.save()
+    page = text_of(sign_in("coordinator"), f"/studies/bone/patients/{patient.code}/")
+    assert "<dt>Injection</dt><dd>2018-02-25 09:30</dd>" in page
+    assert "<dt>GE&#x27;s pixel scale, not applied</dt><dd>4.179</dd>" in page
+    assert "<dt>GE&#x27;s pixel offset, not applied</dt><dd>0</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [("20180225093012.5", "2018-02-25 09:30"), ("20180225", "2018-02-25"), ("093012.123456", "09:30"),
+     ("09", "09:00"), ("", "")],
+)  # fmt: skip
+def test_a_moment_is_shown_to_the_minute(moment: str, text: str) -> None:
+    assert acquisition.when(moment) == text
