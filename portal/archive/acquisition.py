@@ -63,8 +63,8 @@ def energy_windows(ds: Readable) -> list[list[float]]:
     return found
 
 
-def views_of(ds: Readable, n_frames: int) -> list[str]:
-    """ANT, POST or OTHER of each planar frame; without a code detector 1 is taken as anterior, 2 as posterior."""
+def detectors_of(ds: Readable, n_frames: int) -> list[tuple[Readable, int]]:
+    """Item and number of the detector of each planar frame."""
     items = list(ds.get("DetectorInformationSequence") or [])
     vector = ds.get("DetectorVector")
     detectors = (
@@ -72,16 +72,28 @@ def views_of(ds: Readable, n_frames: int) -> list[str]:
         if vector is not None and not isinstance(vector, int)
         else list(range(1, n_frames + 1))
     )
-    return [
-        view_of(items[n - 1] if 0 < n <= len(items) else NOTHING, n) for n in detectors[:n_frames]
-    ]
+    return [(items[n - 1] if 0 < n <= len(items) else NOTHING, n) for n in detectors[:n_frames]]
 
 
-def view_of(item: Readable, detector: int) -> str:
+def views_of(ds: Readable, n_frames: int) -> list[str]:
+    """ANT, POST or OTHER of each planar frame; without a code detector 1 is taken as anterior, 2 as posterior."""
+    return [view_of(item, n) for item, n in detectors_of(ds, n_frames)]
+
+
+def assumed_views(ds: Readable, n_frames: int) -> list[bool]:
+    """Of each planar frame whether its view was taken from the number of its detector alone."""
+    return [not told_view(item) for item, _ in detectors_of(ds, n_frames)]
+
+
+def told_view(item: Readable) -> str:
     """By its code, whatever the sender calls it; by its text where the code is none of the standard's."""
     found = first(item, "ViewCodeSequence")
     known = codes.passed(found, codes.VIEWS) if isinstance(found, Dataset) else None
-    said = (known["CodeMeaning"] if known else text_of(found, "CodeMeaning")).lower()
+    return (known["CodeMeaning"] if known else text_of(found, "CodeMeaning")).lower()
+
+
+def view_of(item: Readable, detector: int) -> str:
+    said = told_view(item)
     for start, view in (("ant", "ANT"), ("post", "POST")):
         if said.startswith(start):
             return view

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from statistics import median, quantiles
 from typing import Any
 
@@ -15,6 +16,7 @@ FENCE = 1.5  # Tukey's fences, in interquartile ranges
 ENOUGH = 4  # below this many known values nothing stands out
 SHARED = 0.75  # a word held by this share of the series is the usual one
 ROLES = ("CT", "SPECT", "WB")
+VIEWS = {"ANT": "anterior", "POST": "posterior"}
 Value = float | str
 
 
@@ -49,6 +51,7 @@ QUANTITIES = (
     Quantity("pixel_mm", "Pixel", "mm"),
     Quantity("slice_spacing_mm", "Slice spacing", "mm", ("CT", "SPECT")),
     Quantity("slice_thickness_mm", "Slice thickness", "mm", ("CT", "SPECT")),
+    Quantity("views", "Views", "", ("WB",)),
     Quantity("pixel_scale", "GE's pixel scale, not applied", "", ("SPECT", "WB")),
     Quantity("pixel_offset", "GE's pixel offset, not applied", "", ("SPECT", "WB")),
     Quantity("suv", "SUV by body weight", "g/ml per Bq/ml, not applied", ("SPECT",), is_own=True),
@@ -93,11 +96,21 @@ class Kind:
 
 
 def shown(value: Value) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else f"{value + 0.0:.4g}"  # nought has no sign
 
 
 def windows_text(windows: Iterable[Sequence[float]]) -> str:
     return ", ".join(f"{low:g}-{high:g} keV" for low, high in windows)
+
+
+def views(series: Series) -> list[str]:
+    """The side that each planar frame shows; where the file does not name it, it is marked as assumed."""
+    assumed = series.acquisition.get("assumed_views") or []
+    marks = [" (assumed)" if one else "" for one in assumed]
+    return [
+        VIEWS.get(view, "other") + mark
+        for view, mark in zip_longest(series.views, marks[: len(series.views)], fillvalue="")
+    ]
 
 
 def when(moment: str) -> str:
@@ -139,6 +152,7 @@ def facts(series: Series, factor: suv.Factor | None = None) -> dict[str, Value |
         "pixel_mm": spacing[0],
         "slice_spacing_mm": series.geometry.get("slice_spacing_mm"),
         "slice_thickness_mm": said.get("slice_thickness_mm"),
+        "views": ", ".join(views(series)) or None,
         "pixel_scale": said.get("pixel_scale"),
         "pixel_offset": said.get("pixel_offset"),
         "suv": factor,

@@ -9,7 +9,14 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from portal.archive.acquisition import acquisition, besides, nuclide, software, views_of
+from portal.archive.acquisition import (
+    acquisition,
+    assumed_views,
+    besides,
+    nuclide,
+    software,
+    views_of,
+)
 from portal.archive.classify import CT, NM, PT
 from portal.archive.models import Instance, Series
 from portal.archive.plain import Header
@@ -145,6 +152,27 @@ def test_the_view_of_a_detector_is_told_by_its_code(said, views) -> None:
     ds = Dataset()
     ds.DetectorInformationSequence = Sequence([detector(*one) for one in said])
     assert views_of(ds, 2) == views
+
+
+@pytest.mark.parametrize(
+    ("said", "assumed"),
+    [
+        ([(), ()], [True, True]),
+        ([("399001007", "SCT", ""), ()], [False, True]),
+        ([("1", "99LOCAL", "Posterior view"), ("2", "99LOCAL", "")], [False, True]),
+        ([("399118008", "SCT", "x"), ("3", "99LOCAL", "RT LAT")], [False, False]),
+    ],
+)
+def test_a_view_that_nothing_names_is_marked_as_assumed(said, assumed) -> None:
+    ds = Dataset()
+    ds.DetectorInformationSequence = Sequence([detector(*one) for one in said])
+    assert assumed_views(ds, 2) == assumed
+    ds.DetectorVector = [2, 1]
+    assert assumed_views(ds, 2) == assumed[::-1]
+
+
+def test_without_any_detector_every_view_is_assumed() -> None:
+    assert (views_of(Dataset(), 2), assumed_views(Dataset(), 2)) == (["ANT", "POST"], [True, True])
 
 
 def test_frames_follow_the_vector_of_detectors() -> None:

@@ -9,6 +9,7 @@ import pytest
 from portal.archive.context import Context
 from portal.archive.index import digested
 from portal.archive.reading import read
+from tests.archive.builders import change, report, take
 from tests.archive.test_import import SHARED, needs_shared
 
 FIXED = Context(b"k" * 32, "", None, None, keeps_subject=False)
@@ -43,3 +44,12 @@ def without_spacing(folder: Path) -> Path:
 @needs_shared
 def test_so_has_a_planar_image_without_a_pixel_spacing(tmp_path):
     assert digested(FIXED, read(without_spacing(tmp_path), tmp_path)) == WITHOUT_SPACING
+
+
+@needs_shared
+@pytest.mark.django_db
+def test_an_image_that_was_stored_before_is_already_here_in_another_encoding(tmp_path):
+    path = without_spacing(tmp_path)
+    assert report(take(path)) == ["ready"]
+    change(path, lambda ds: ds.add_new((0x0009, 0x0010), "LO", "another file of the same content"))
+    assert report(take(path)) == ["already here"]
