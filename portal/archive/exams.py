@@ -5,6 +5,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
@@ -84,7 +85,7 @@ def new_exam(context: Context, answer: dict[str, Any], *, person: str, has_confl
         importer=context.actor,
         shifted_date=shifted_date(key, source),
         time=facts["times"].get("StudyTime", "")[:16],
-        sex=facts["PatientSex"],
+        sex=facts["PatientSex"] if settings.KEEP_SEX else "",
         age=facts["PatientAge"],
         is_synthetic=facts["SyntheticData"] == "YES",
         has_source="header" in answer,

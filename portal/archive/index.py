@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 
 from portal.archive import packs, uids
@@ -238,8 +239,9 @@ def header_of(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
         "suv",
     )
     weeks = uids.shift_weeks(context.key, "archive", answer["source"]["PatientID"])
+    untold = {} if settings.KEEP_SEX else {"PatientSex": ""}
     found = {
-        "facts": moved_facts(answer["facts"], weeks, answer.get("order")),
+        "facts": {**moved_facts(answer["facts"], weeks, answer.get("order")), **untold},
         **{n: answer[n] for n in names if n in answer},
     }
     reference = answer["source"]["FrameOfReferenceUID"]

@@ -161,6 +161,24 @@ def test_a_ct_slice_in_the_archive_view_and_in_a_case(tag, archive, case):
     assert values(shown("CT", is_case=True), tag) == case, keyword_for_tag(int(tag, 16))
 
 
+def test_a_weight_size_or_dose_of_nought_is_unknown_and_not_shown():
+    """As Xeleris writes what it does not know; also of images whose noughts were kept."""
+    tracer = {"RadionuclideTotalDose": 0, "RadiopharmaceuticalStartTime": "0915"}
+    kept = {"RadiopharmaceuticalInformationSequence": [tracer]}
+    found = shown(
+        "SPECT", facts={**FACTS, "PatientWeight": 0.0, "PatientSize": 0.0, "emission": kept}
+    )
+    assert (values(found, "00101030"), values(found, "00101020")) == (None, None)
+    (item,) = values(found, "00540016")
+    assert item == {"00181072": {"vr": "TM", "Value": ["0915"]}}
+
+
+def test_a_dose_that_is_known_is_shown():
+    kept = {"RadiopharmaceuticalInformationSequence": [{"RadionuclideTotalDose": 740}]}
+    (item,) = values(shown("SPECT", facts={**FACTS, "emission": kept}), "00540016")
+    assert item == {"00181074": {"vr": "DS", "Value": [740]}}
+
+
 @pytest.mark.parametrize(
     ("is_case", "codes"),
     [

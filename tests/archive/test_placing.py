@@ -61,3 +61,12 @@ def test_no_size_of_pixels_is_invented(tmp_path, spacing):
     series = scan(tmp_path, edit)
     assert (series.state, series.geometry) == ("ready", {})
     assert "00280030" not in shown(series)
+
+
+@pytest.mark.parametrize(("keeps", "sex"), [(True, "F"), (False, "")])
+def test_the_sex_is_kept_only_where_the_installation_says_so(tmp_path, settings, keeps, sex):
+    settings.KEEP_SEX = keeps
+    series = scan(tmp_path)
+    image = Instance.objects.get()
+    assert (series.exam.sex, image.header["facts"]["PatientSex"]) == (sex, sex)
+    assert shown(series)["00100040"].get("Value", []) == [sex] * keeps

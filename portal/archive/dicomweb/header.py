@@ -179,13 +179,18 @@ def archive_only(found: Elements, facts: dict[str, Any]) -> None:
             put(found, keyword, *str(facts[keyword]).split("\\"))
     days, times, tracers = facts.get("dates", {}), facts.get("times", {}), facts.get("emission", {})
     rows = [
-        *((k, facts.get(k)) for k in BODY), *((k, times.get(k)) for k in TIMES),
+        *((k, facts.get(k) or None) for k in BODY), *((k, times.get(k)) for k in TIMES),
         ("AcquisitionDateTime", days.get("AcquisitionDateTime")), ("SyntheticData", facts.get("SyntheticData")),
-        (TRACERS, tracers.get(TRACERS)),
+        (TRACERS, [known_of(one) for one in tracers.get(TRACERS, [])] or None),
     ]  # fmt: skip
     for keyword, value in rows:
         if value not in (None, ""):
             put(found, keyword, *json_values(value))
+
+
+def known_of(tracer: dict[str, Any]) -> dict[str, Any]:
+    """A tracer without a dose of nought: Xeleris writes it where it knows none, like a body's weight and size."""
+    return {k: v for k, v in tracer.items() if v or k != "RadionuclideTotalDose"}
 
 
 def acquired(found: Elements, instance: Instance, names: Names) -> None:
