@@ -237,6 +237,7 @@ def header_of(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
         "came",
         "decoder",
         "suv",
+        "is_rescaled",
     )
     weeks = uids.shift_weeks(context.key, "archive", answer["source"]["PatientID"])
     untold = {} if settings.KEEP_SEX else {"PatientSex": ""}

@@ -15,6 +15,7 @@ def placed(found: dict[str, Any], ds: Readable, verdict: Verdict) -> dict[str, A
     """Role, state, and what this instance says of its place."""
     found["role"], found["label"] = verdict.role, verdict.label or verdict.role
     found["reason_code"], found["sentence"] = verdict.reason, verdict.sentence
+    found["is_rescaled"] = number(ds.get("RescaleSlope")) is not None
     found["slope"] = number(ds.get("RescaleSlope")) or 1.0
     found["intercept"] = number(ds.get("RescaleIntercept")) or 0.0
     found["thickness"] = number(ds.get("SliceThickness"))

@@ -70,3 +70,15 @@ def test_the_sex_is_kept_only_where_the_installation_says_so(tmp_path, settings,
     image = Instance.objects.get()
     assert (series.exam.sex, image.header["facts"]["PatientSex"]) == (sex, sex)
     assert shown(series)["00100040"].get("Value", []) == [sex] * keeps
+
+
+@pytest.mark.parametrize("is_rescaled", [True, False])
+def test_the_header_of_counts_has_the_rescale_that_the_file_has(tmp_path, is_rescaled):
+    def edit(ds: Dataset) -> None:
+        if is_rescaled:
+            ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "0.25", "2", "US"
+
+    found = shown(scan(tmp_path, edit))
+    assert ("00281053" in found, "00281052" in found) == (is_rescaled, is_rescaled)
+    if is_rescaled:
+        assert (found["00281053"]["Value"], found["00281052"]["Value"]) == ([0.25], [2])

@@ -166,7 +166,8 @@ def general(found: Elements, instance: Instance, series: Series, names: Names) -
 
 
 def available(series: Series, instance: Instance) -> list[str]:
-    stored = [series.transfer_syntax_uid] if instance.stored_frames else []
+    own = instance.stored_syntax_uid or series.transfer_syntax_uid
+    stored = [own] if instance.stored_frames else []
     return list(dict.fromkeys([*stored, "1.2.840.10008.1.2.1"]))
 
 
@@ -282,7 +283,7 @@ def pixels(found: Elements, instance: Instance, series: Series, names: Names) ->
             put(found, keyword, kept)
     if instance.n_frames > 1 or instance.sop_class_uid == NM:
         put(found, "NumberOfFrames", instance.n_frames)
-    if instance.sop_class_uid != NM:
+    if is_rescaled(instance):
         put(found, "RescaleIntercept", instance.intercept)
         put(found, "RescaleSlope", instance.slope)
         put(found, "RescaleType", series.unit if series.unit == "HU" else "US")
@@ -293,6 +294,12 @@ def pixels(found: Elements, instance: Instance, series: Series, names: Names) ->
     spacing = series.geometry.get("spacing_mm")
     if spacing:
         put(found, "PixelSpacing", *spacing)
+
+
+def is_rescaled(instance: Instance) -> bool:
+    """Counts of an NM image only where its file says so: of one stored before, where that changes anything."""
+    says = instance.header.get("is_rescaled", (instance.slope, instance.intercept) != (1, 0))
+    return instance.sop_class_uid != NM or bool(says)
 
 
 def window(instance: Instance, series: Series) -> tuple[float, float]:
