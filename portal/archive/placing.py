@@ -10,6 +10,8 @@ from portal.archive.extremes import windows
 from portal.archive.geometry import numbers, plane, stack_of_nm
 from portal.archive.plain import Readable
 
+UNNUMBERED = "The file does not number its slices; they are taken in the order of its frames."
+
 
 def placed(found: dict[str, Any], ds: Readable, verdict: Verdict) -> dict[str, Any]:
     """Role, state, and what this instance says of its place."""
@@ -55,4 +57,6 @@ def with_nm_stack(found: dict[str, Any], ds: Readable) -> dict[str, Any]:
     found["geometry"], found["order"] = stack.values, list(stack.order)
     if stack.problem:
         found["reason_code"], found["sentence"] = stack.problem, stack.sentence
+    elif ds.get("SliceVector") is None:
+        found["warning"] = f"{found['warning']} {UNNUMBERED}".strip()
     return found
