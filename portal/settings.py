@@ -319,6 +319,8 @@ CELERY_TASK_ALWAYS_EAGER = False
 WORKERS = int(env("WORKERS", "2"))
 ARCHIVE_DIR = Path(env("ARCHIVE_DIR", str(DATA_DIR / "archive")))
 IDENTITIES = env("IDENTITIES", "sealed")
+# a patient's sex in the archive view; no case shows it
+KEEP_SEX = flag("KEEP_SEX", default=True)
 IDENTITY_DIR = Path(env("IDENTITY_DIR", str(DATA_DIR / "identities")))
 # `local`, or the address of a DICOMweb server that keeps the images; the folder is then its cache
 ARCHIVE = env("ARCHIVE", "local")

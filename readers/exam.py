@@ -12,6 +12,8 @@ from readers.presets import presets
 WHOLE_BODY = {"WB-ANT": "anterior", "WB-POST": "posterior"}
 # what an arm of a modality study shows; every other condition shows all images
 ARMS = {"CT": ("CT",), "SPECT": ("SPECT", "WB-ANT", "WB-POST")}
+# how wide a pixel of a planar image is drawn whose file does not tell its size; nothing is measured on it
+DRAWN_MM = (1.0, 1.0)
 TITLES = {"WB-ANT": "Anterior", "WB-POST": "Posterior"}
 
 
@@ -135,6 +137,15 @@ def own_rescale(image: Image, first: Image) -> dict[str, Any]:
     return {} if own == {"slope": first.slope, "intercept": first.intercept} else {"rescale": own}
 
 
+def title_of(role: str, series: Series, image: Image) -> str:
+    """A view that the file did not name says so: it was taken from the number of its detector."""
+    if role not in TITLES:
+        return series.label or role
+    assumed = series.acquisition.get("assumed_views") or []
+    is_assumed = image.index < len(assumed) and assumed[image.index]
+    return f"{TITLES[role]} (assumed)" if is_assumed else TITLES[role]
+
+
 def series_view(case: Assignment, role: str, series: Series, images: Sequence[Image]) -> SeriesView:
     geometry = series.geometry
     is_planar = role in WHOLE_BODY
@@ -143,7 +154,7 @@ def series_view(case: Assignment, role: str, series: Series, images: Sequence[Im
     reference = series.frame_of_reference_uid
     return SeriesView(
         role=role,
-        title=TITLES.get(role) or series.label or role,
+        title=title_of(role, series, first),
         study_uid=uid_of(case, series.exam.uid),
         series_uid=uid_of(case, series.uid),
         frame_of_reference_uid=uid_of(case, reference) if reference and not is_planar else None,
@@ -154,7 +165,7 @@ def series_view(case: Assignment, role: str, series: Series, images: Sequence[Im
             "unit": series.unit,
         },
         transfer_syntax_uid=series.transfer_syntax_uid,
-        spacing_mm=list(geometry.get("spacing_mm") or [1.0, 1.0]),
+        spacing_mm=list(geometry.get("spacing_mm") or DRAWN_MM),
         orientation=None if is_planar or not r or not c else [*r, *c],
         slice_spacing_mm=None if is_planar else geometry.get("slice_spacing_mm"),
         slice_thickness_mm=None if is_planar else geometry.get("thickness_mm"),

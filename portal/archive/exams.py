@@ -5,6 +5,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from portal.archive.classify import NM
 from portal.archive.context import Context
 from portal.archive.decode import LITTLE_ENDIAN
 from portal.archive.deidentify import shifted
+from portal.archive.emission import STARTED, TRACERS, moved_tracer
 from portal.archive.geometry import is_alike
 from portal.archive.identities import seal_exam
 from portal.archive.models import Exam, Identity, Series
@@ -83,7 +85,7 @@ def new_exam(context: Context, answer: dict[str, Any], *, person: str, has_confl
         importer=context.actor,
         shifted_date=shifted_date(key, source),
         time=facts["times"].get("StudyTime", "")[:16],
-        sex=facts["PatientSex"],
+        sex=facts["PatientSex"] if settings.KEEP_SEX else "",
         age=facts["PatientAge"],
         is_synthetic=facts["SyntheticData"] == "YES",
         has_source="header" in answer,
@@ -152,6 +154,15 @@ def first_orientation(series: Series) -> tuple[float, ...]:
     return orientation_of(headers.first() or {})
 
 
+def acquired(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
+    """The typed values of a header; the date of the injection moves with all others."""
+    weeks = uids.shift_weeks(context.key, "archive", answer["source"]["PatientID"])
+    drug = moved_tracer(next(iter(answer["facts"]["emission"].get(TRACERS, [])), {}), weeks)
+    injected = drug.get(STARTED) or drug.get("RadiopharmaceuticalStartTime")
+    own = {"injected_at": injected} if injected else {}
+    return {**answer["acquisition"], **answer["besides"], **own}
+
+
 def new_series(context: Context, answer: dict[str, Any], exam: Exam, name: str) -> Series:
     reference, reason = answer["source"]["FrameOfReferenceUID"], answer["reason_code"]
     geometry = answer.get("geometry") or {}
@@ -175,7 +186,7 @@ def new_series(context: Context, answer: dict[str, Any], exam: Exam, name: str) 
         unit=answer["unit"],
         transfer_syntax_uid=answer["transfer_syntax_uid"] if answer["stored"] else LITTLE_ENDIAN,
         views=answer.get("views", []),
-        acquisition=answer["acquisition"],
+        acquisition=acquired(context, answer),
         created_at=timezone.now(),
     )
     rows.insert_one(series)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 
 from portal.archive import packs, uids
@@ -21,6 +22,8 @@ TRIES = 3
 CONFLICT = "patient_conflict"
 # how often an image was compressed is no part of what it shows
 OF_ENCODING = frozenset({"LossyImageCompressionRatio", "LossyImageCompressionMethod"})
+# what a planar image without a pixel spacing was once known by
+UNTOLD = {"spacing_mm": [1.0, 1.0]}
 ELSEWHERE = "This image is stored already, in another study or on another shelf; ask its importer."
 
 
@@ -91,13 +94,16 @@ def digested(context: Context, answer: dict[str, Any]) -> str:
         "sop_class_uid", "pixel", "plane", "geometry", "order", "views", "slope", "intercept",
         "thickness", "unit", "windows", "acquisition",
     )  # fmt: skip
+    shown = {name: answer.get(name) for name in names}
+    if "views" in answer:
+        shown["geometry"] = answer["geometry"] or UNTOLD
     return digest(
         {
             "frames": [f[2] for f in answer["frames"]],
             "header": header,
             "uids": [uids.archive_uid(key, source[n]) if source[n] else "" for n in named_],
             "subject": uids.subject_code(key, source["PatientID"]),
-            **{name: answer.get(name) for name in names},
+            **shown,
         }
     )
 
@@ -232,10 +238,13 @@ def header_of(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
         "came",
         "decoder",
         "tomo",
+        "suv",
+        "is_rescaled",
     )
     weeks = uids.shift_weeks(context.key, "archive", answer["source"]["PatientID"])
+    untold = {} if settings.KEEP_SEX else {"PatientSex": ""}
     found = {
-        "facts": moved_facts(answer["facts"], weeks, answer.get("order")),
+        "facts": {**moved_facts(answer["facts"], weeks, answer.get("order")), **untold},
         **{n: answer[n] for n in names if n in answer},
     }
     reference = answer["source"]["FrameOfReferenceUID"]

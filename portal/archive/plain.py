@@ -130,6 +130,15 @@ class Header:
     def has_any(self, keywords: Iterable[str]) -> bool:
         return not self.raw.keys().isdisjoint(map(number_of, keywords))
 
+    def private(self, group: int, creator: str, element: int) -> Any:
+        """The value of a private element in the block that its creator has reserved; None where there is none."""
+        for block in range(0x10, 0x100):
+            reserved = group << 16 | block
+            if reserved in self.raw and str(self.ds[reserved].value).strip() == creator:
+                tag = group << 16 | block << 8 | element
+                return self.ds[tag].value if tag in self.raw else None
+        return None
+
     def say(self, keyword: str, value: str) -> None:
         """Give an element another value."""
         setattr(self.ds, keyword, value)

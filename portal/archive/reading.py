@@ -21,13 +21,10 @@ from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
-from portal.archive import limits, received
-from portal.archive.acquisition import acquisition, views_of
+from portal.archive import limits, received, suv
+from portal.archive.acquisition import acquisition, besides
 from portal.archive.classify import (
-    CT,
     DICOMDIR,
-    HELD,
-    NM,
     Verdict,
     classify,
     held,
@@ -43,10 +40,10 @@ from portal.archive.decode import (
     stored_frames,
 )
 from portal.archive.deidentify import facts, listed, number, text_of
-from portal.archive.emission import UNITS, emission
-from portal.archive.extremes import Extremes, windows
-from portal.archive.geometry import plane, stack_of_nm
+from portal.archive.emission import emission
+from portal.archive.extremes import Extremes
 from portal.archive.limits import is_valid_uid
+from portal.archive.placing import placed
 from portal.archive.plain import Header, Readable, dataset_of, uid_of
 from portal.archive.prescan import (
     EXPLICIT_LE,
@@ -154,20 +151,23 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
     header = Header(ds)
     check_identity(header, scanned.meta)
     verdict = verdict_of(header, unreadable)
+    said = {**facts(header), "emission": emission(header)}
     found = {
         **sealed,
         "transfer_syntax_uid": scanned.transfer_syntax_uid,
         "sop_class_uid": str(header.get("SOPClassUID")),
         "source": source_of(header),
-        "facts": {**facts(header), "emission": emission(header)},
+        "facts": said,
+        **suv.of_image(header, said),
         "came": came,
         "acquisition": acquisition(header),
+        "besides": besides(header),
         "warning": " ".join(
             filter(None, (meta_warning(header, scanned.meta), left_out(unreadable)))
         ),
         **pixels_of(header, scanned.transfer_syntax_uid, verdict, spool),
     }
-    return with_geometry(found, header, verdict)
+    return placed(found, header, verdict)
 
 
 def seal(ds: Dataset, scanned: Scanned, folder: Path) -> dict[str, Any]:
@@ -350,44 +350,3 @@ def pixel_module(ds: Readable, shape: Shape) -> dict[str, Any]:
         "samples": shape.samples,
         "photometric": listed(ds, "PhotometricInterpretation") or "MONOCHROME2",
     }
-
-
-def with_geometry(found: dict[str, Any], ds: Readable, verdict: Verdict) -> dict[str, Any]:
-    """Role, state, and what this instance says of its place."""
-    found["role"], found["label"] = verdict.role, verdict.label or verdict.role
-    found["reason_code"], found["sentence"] = verdict.reason, verdict.sentence
-    found["slope"] = number(ds.get("RescaleSlope")) or 1.0
-    found["intercept"] = number(ds.get("RescaleIntercept")) or 0.0
-    found["thickness"] = number(ds.get("SliceThickness"))
-    found["windows"] = windows(ds)
-    found["unit"] = "HU" if found["sop_class_uid"] == CT else unit_of(ds)
-    if verdict.reason:
-        return found
-    if verdict.role == "WB":
-        spacing = [number(v) for v in ds.get("PixelSpacing") or []]
-        found["views"] = views_of(ds, len(found["frames"]))
-        found["geometry"] = {"spacing_mm": spacing if len(spacing) == 2 else [1.0, 1.0]}
-        return found
-    if found["sop_class_uid"] == NM:
-        return with_nm_stack(found, ds)
-    frame = plane(ds)
-    if frame is None or len(found["frames"]) != 1:
-        found["reason_code"], found["sentence"] = "geometry", HELD["geometry"]
-        return found
-    found["plane"] = [list(frame.position), list(frame.orientation), list(frame.spacing)]
-    return found
-
-
-def unit_of(ds: Readable) -> str:
-    """A unit of the standard; counts where nothing is said, NONE where it is no unit."""
-    return (UNITS(ds, "Units") or ["NONE"])[0] if text_of(ds, "Units") else "CNTS"
-
-
-def with_nm_stack(found: dict[str, Any], ds: Readable) -> dict[str, Any]:
-    stack = stack_of_nm(ds, len(found["frames"]))
-    found["geometry"], found["order"] = stack.values, list(stack.order)
-    if stack.problem:
-        found["reason_code"], found["sentence"] = stack.problem, stack.sentence
-    if stack.tomo:
-        found["tomo"] = stack.tomo.to_json()
-    return found

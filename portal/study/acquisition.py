@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from statistics import median, quantiles
 from typing import Any
 
-from portal.archive.models import Series
+from portal.archive import suv
+from portal.archive.models import Instance, Series
 from portal.study.csv_rows import Column, csv_text
 from portal.study.models import Patient, Study
 
@@ -14,17 +16,22 @@ FENCE = 1.5  # Tukey's fences, in interquartile ranges
 ENOUGH = 4  # below this many known values nothing stands out
 SHARED = 0.75  # a word held by this share of the series is the usual one
 ROLES = ("CT", "SPECT", "WB")
+VIEWS = {"ANT": "anterior", "POST": "posterior"}
 Value = float | str
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something the header says about an acquisition; `unit` is '' for words."""
+    """Something the header says about an acquisition; `unit` is '' for words.
+
+    What is of one person alone is compared with nobody's.
+    """
 
     key: str
     label: str
     unit: str = ""
     roles: tuple[str, ...] = ROLES
+    is_own: bool = False
 
 
 QUANTITIES = (
@@ -37,12 +44,17 @@ QUANTITIES = (
     Quantity("frame_s", "Time per frame", "s", ("SPECT", "WB")),
     Quantity("nuclide", "Nuclide", "", ("SPECT", "WB")),
     Quantity("activity_mbq", "Injected activity", "MBq", ("SPECT", "WB")),
+    Quantity("injected_at", "Injection", "", ("SPECT", "WB"), is_own=True),
     Quantity("corrected", "Corrections", "", ("SPECT", "WB")),
     Quantity("matrix", "Matrix"),
     Quantity("n_frames", "Slices or frames", "images"),
     Quantity("pixel_mm", "Pixel", "mm"),
     Quantity("slice_spacing_mm", "Slice spacing", "mm", ("CT", "SPECT")),
     Quantity("slice_thickness_mm", "Slice thickness", "mm", ("CT", "SPECT")),
+    Quantity("views", "Views", "", ("WB",)),
+    Quantity("pixel_scale", "GE's pixel scale, not applied", "", ("SPECT", "WB")),
+    Quantity("pixel_offset", "GE's pixel offset, not applied", "", ("SPECT", "WB")),
+    Quantity("suv", "SUV by body weight", "g/ml per Bq/ml, not applied", ("SPECT",), is_own=True),
 )
 
 
@@ -84,14 +96,41 @@ class Kind:
 
 
 def shown(value: Value) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else f"{value + 0.0:.4g}"  # nought has no sign
 
 
 def windows_text(windows: Iterable[Sequence[float]]) -> str:
     return ", ".join(f"{low:g}-{high:g} keV" for low, high in windows)
 
 
-def facts(series: Series) -> dict[str, Value | None]:
+def views(series: Series) -> list[str]:
+    """The side that each planar frame shows; where the file does not name it, it is marked as assumed."""
+    assumed = series.acquisition.get("assumed_views") or []
+    marks = [" (assumed)" if one else "" for one in assumed]
+    return [
+        VIEWS.get(view, "other") + mark
+        for view, mark in zip_longest(series.views, marks[: len(series.views)], fillvalue="")
+    ]
+
+
+def when(moment: str) -> str:
+    """Day and time to the minute, or the time alone, of a moment as DICOM writes it."""
+    digits = moment.partition(".")[0]
+    day, time = (digits[:8], digits[8:]) if len(digits) >= 8 else ("", digits)
+    clock = f"{time[:2]}:{time[2:4] or '00'}" if time else ""
+    return " ".join(filter(None, (day and f"{day[:4]}-{day[4:6]}-{day[6:]}", clock)))
+
+
+def suv_of(series: Iterable[Series]) -> dict[int, suv.Factor | None]:
+    """Of each PET series by its key the factor to SUV, or why there is none."""
+    rows = Instance.objects.filter(series__in=series, header__suv__isnull=False).order_by("rank")
+    said: dict[int, list[suv.Factor]] = {}
+    for key, one in rows.values_list("series_id", "header__suv"):
+        said.setdefault(key, []).append(one)
+    return {key: suv.of_series(images) for key, images in said.items()}
+
+
+def facts(series: Series, factor: suv.Factor | None = None) -> dict[str, Value | None]:
     """What the header of a series says, by the key of the quantity; None where it says nothing."""
     said: dict[str, Any] = series.acquisition
     spacing = series.geometry.get("spacing_mm") or [None]
@@ -106,24 +145,30 @@ def facts(series: Series) -> dict[str, Value | None]:
         "frame_s": None if frame_ms is None else frame_ms / 1000,
         "nuclide": said.get("nuclide") or None,
         "activity_mbq": said.get("activity_mbq"),
+        "injected_at": when(said.get("injected_at") or "") or None,
         "corrected": ", ".join(said.get("corrected") or ()) or None,
         "matrix": f"{series.pixel['columns']} x {series.pixel['rows']}" if series.pixel else None,
         "n_frames": float(series.n_frames),
         "pixel_mm": spacing[0],
         "slice_spacing_mm": series.geometry.get("slice_spacing_mm"),
         "slice_thickness_mm": said.get("slice_thickness_mm"),
+        "views": ", ".join(views(series)) or None,
+        "pixel_scale": said.get("pixel_scale"),
+        "pixel_offset": said.get("pixel_offset"),
+        "suv": factor,
     }
 
 
-def labelled(series: Series) -> list[tuple[str, str]]:
+def labelled(series: Series, factor: suv.Factor | None = None) -> list[tuple[str, str]]:
     """The known facts of one series in words, for its row on the patient's page."""
-    known = facts(series)
+    known = facts(series, factor)
     found = []
     for quantity in QUANTITIES:
         value = known[quantity.key]
         if value is not None and series.role in quantity.roles:
-            text = shown(value)
-            found.append((quantity.label, f"{text} {quantity.unit}" if quantity.unit else text))
+            has_unit = bool(quantity.unit) and not isinstance(value, str)
+            text = f"{shown(value)} {quantity.unit}" if has_unit else shown(value)
+            found.append((quantity.label, text))
     return found
 
 
@@ -183,7 +228,7 @@ def summary(study: Study) -> tuple[Kind, ...]:
         summaries = tuple(
             summarise(q, [(patient, known[q.key]) for patient, known in rows])
             for q in QUANTITIES
-            if role in q.roles
+            if role in q.roles and not q.is_own
         )
         if rows:
             kinds.append(Kind(role, len(rows), summaries))
@@ -194,8 +239,11 @@ def acquisition_csv(study: Study) -> str:
     """One row per series: the subject, the kind and every quantity."""
     columns = [Column("subject", ""), Column("series", "")]
     columns += [Column(q.key, q.label) for q in QUANTITIES]
+    known = series_of(study)
+    factors = suv_of([series for _, series in known])
     rows: list[list[object]] = [
-        [patient.subject, series.label, *facts(series).values()]
-        for patient, series in series_of(study)
+        [patient.subject, series.label, *(said[q.key] for q in QUANTITIES)]
+        for patient, series in known
+        for said in [facts(series, factors.get(series.pk))]
     ]
     return csv_text(columns, rows)

@@ -136,11 +136,12 @@ def patient_page(request: HttpRequest, member: Membership, patient: str) -> Http
     series = (
         Series.objects.filter(exam__in=exams).select_related("exam").order_by("exam_id", "role")
     )
+    factors = acquisition.suv_of(series)
     context = {
         "patient": row,
         "lesions": row.lesions.select_related("ct_series", "spect_series", "whole_body_series"),
         "exams": exams,
-        "series": [(one, acquisition.labelled(one)) for one in series],
+        "series": [(one, acquisition.labelled(one, factors.get(one.pk))) for one in series],
         "log": row.screenings.select_related("criterion", "decided_by", "lesion").order_by("-id"),
         "is_open": member.study.state in patients.REGISTERING,
         "form": forms.LesionForm(initial={"number": row.lesions.count() + 1}),

@@ -1,11 +1,27 @@
 """What an import reads of the acquisition: typed, in range, without a sender's own words."""
 
+import warnings
+from datetime import timedelta
+
+import pydicom
 import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from portal.archive.acquisition import acquisition, nuclide, software, views_of
-from portal.archive.classify import NM, PT
+from portal.archive.acquisition import (
+    acquisition,
+    assumed_views,
+    besides,
+    nuclide,
+    software,
+    views_of,
+)
+from portal.archive.classify import CT, NM, PT
+from portal.archive.models import Instance, Series
+from portal.archive.plain import Header
+from tests.archive.builders import change, pet, take
+from tests.archive.test_import import SHARED, needs_shared
 
 
 def drug(**elements: object) -> Dataset:
@@ -138,6 +154,27 @@ def test_the_view_of_a_detector_is_told_by_its_code(said, views) -> None:
     assert views_of(ds, 2) == views
 
 
+@pytest.mark.parametrize(
+    ("said", "assumed"),
+    [
+        ([(), ()], [True, True]),
+        ([("399001007", "SCT", ""), ()], [False, True]),
+        ([("1", "99LOCAL", "Posterior view"), ("2", "99LOCAL", "")], [False, True]),
+        ([("399118008", "SCT", "x"), ("3", "99LOCAL", "RT LAT")], [False, False]),
+    ],
+)
+def test_a_view_that_nothing_names_is_marked_as_assumed(said, assumed) -> None:
+    ds = Dataset()
+    ds.DetectorInformationSequence = Sequence([detector(*one) for one in said])
+    assert assumed_views(ds, 2) == assumed
+    ds.DetectorVector = [2, 1]
+    assert assumed_views(ds, 2) == assumed[::-1]
+
+
+def test_without_any_detector_every_view_is_assumed() -> None:
+    assert (views_of(Dataset(), 2), assumed_views(Dataset(), 2)) == (["ANT", "POST"], [True, True])
+
+
 def test_frames_follow_the_vector_of_detectors() -> None:
     ds = Dataset()
     ds.DetectorInformationSequence = Sequence(
@@ -145,3 +182,112 @@ def test_frames_follow_the_vector_of_detectors() -> None:
     )
     ds.DetectorVector = [2, 1, 2]
     assert views_of(ds, 3) == ["ANT", "POST", "ANT"]
+
+
+def genie(*, block: int = 0x10, creator: str = "GEMS_GENIE_1", sop_class: str = NM, **said: object) -> Header:  # fmt: skip
+    """A header of GE's with these elements in the block that the creator has reserved."""
+    ds = Dataset()
+    ds.SOPClassUID = sop_class
+    ds.add_new((0x0011, block), "LO", creator)
+    places = {"isotope": (0x0D, "LO"), "scale": (0x3B, "FD"), "offset": (0x3C, "FD")}
+    for name, value in said.items():
+        element, vr = places[name]
+        ds.add_new((0x0011, block << 8 | element), vr, value)
+    return Header(ds)
+
+
+WHOLE = {"isotope": "Tc99m", "scale": 4.179501533508301, "offset": 0.0}
+READ = {"nuclide": "Tc-99m", "pixel_scale": 4.179501533508301, "pixel_offset": 0}
+
+
+@pytest.mark.parametrize("block", [0x10, 0x11, 0x57, 0xFF])
+def test_ges_own_numbers_are_found_by_the_creator_of_their_block(block: int) -> None:
+    assert besides(genie(block=block, **WHOLE)) == READ
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        genie(creator="GEMS_GENIE_2", **WHOLE),
+        genie(creator="", **WHOLE),
+        genie(sop_class=CT, **WHOLE),
+        genie(),
+        Header(Dataset()),
+    ],
+)
+def test_the_same_numbers_under_another_name_are_not_read(header: Header) -> None:
+    assert besides(header) == {}
+
+
+def test_another_senders_block_beside_it_changes_nothing() -> None:
+    ds = genie(block=0x20, **WHOLE).ds
+    ds.add_new((0x0011, 0x0010), "LO", "SIEMENS CM VA0")
+    ds.add_new((0x0011, 0x103B), "FD", 99.0)
+    assert besides(Header(ds)) == READ
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 1e12, float("nan"), float("inf"), [1.0, 2.0]])
+def test_a_scale_that_cannot_be_one_is_unknown(scale: object) -> None:
+    assert besides(genie(scale=scale)) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [("Tc99m", "Tc-99m"), ("I-131", "I-131"), ("LU177", "Lu-177"), ("Tc99m Smith", "Tc-99m"),
+     ("Smith", None), ("F-47", None), ("In 23", None), ("", None)],
+)  # fmt: skip
+def test_of_ges_isotope_only_a_nuclide_that_is_in_use_is_kept(said: str, known: str | None) -> None:
+    assert besides(genie(isotope=said)).get("nuclide") == known
+
+
+def test_ges_isotope_is_used_where_the_standard_sequence_names_none() -> None:
+    ds = genie(isotope="Tc99m").ds
+    ds.RadiopharmaceuticalInformationSequence = Sequence(
+        [drug(Radiopharmaceutical="ATTENUATION MAPS")]
+    )
+    assert acquisition(ds)["nuclide"] == ""
+    assert besides(Header(ds)) == {"nuclide": "Tc-99m"}
+    ds.RadiopharmaceuticalInformationSequence = Sequence([drug(meaning="^177^Lutetium")])
+    assert besides(Header(ds)) == {}
+
+
+@needs_shared
+@pytest.mark.django_db
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_an_import_keeps_the_scale_and_leaves_the_counts_alone(tmp_path, syntax) -> None:
+    path = tmp_path / "ge.dcm"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds = pydicom.dcmread(SHARED / "synthetic" / "nm_xeleris_like_neg_spacing.dcm")
+        ds.file_meta.TransferSyntaxUID = syntax
+        ds.save_as(path)
+    take(path)
+    said, image = Series.objects.get().acquisition, Instance.objects.get()
+    assert {name: said[name] for name in READ} == READ
+    assert (image.slope, image.intercept) == (1, 0)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"RadiopharmaceuticalStartDateTime": "20190303231500.00"}, "{evening}231500.00"),
+        ({"RadiopharmaceuticalStartTime": "093000"}, "093000"),
+        ({}, None),
+    ],
+)
+def test_the_date_of_the_injection_moves_like_that_of_the_exam(tmp_path, said, kept) -> None:
+    (path,) = pet(tmp_path, n=1)
+
+    def inject(ds: Dataset) -> None:
+        for keyword, value in said.items():
+            setattr(ds.RadiopharmaceuticalInformationSequence[0], keyword, value)
+
+    change(path, inject)
+    take(path)
+    series = Series.objects.select_related("exam").get()
+    day = series.exam.shifted_date
+    assert day is not None
+    assert day.isoformat() != "2019-03-04"
+    evening = f"{day - timedelta(days=1):%Y%m%d}"  # before the exam, as the archive dates it
+    assert series.acquisition.get("injected_at") == (kept and kept.format(evening=evening))

@@ -72,7 +72,8 @@ def shown(kind: str, *, is_case: bool = False, facts: dict | None = None, **more
     stored = more.pop("stored_frames", [])
     instance = Instance(
         series=series, uid="2.25.4", sop_class_uid=sop_class, rank=2, n_frames=1 if kind in ("CT", "PET") else 2,
-        slope=1.0, intercept=-1024.0, header={"facts": FACTS if facts is None else facts, **more},
+        slope=more.pop("slope", 1.0), intercept=more.pop("intercept", -1024.0 if kind == "CT" else 0.0),
+        stored_syntax_uid=more.pop("stored_syntax_uid", ""), header={"facts": FACTS if facts is None else facts, **more},
         stored_frames=stored,
     )  # fmt: skip
     names = Names(lambda uid: f"2.25.7{uid[5:]}", "K7Q", 3, is_case=True) if is_case else archive_names(exam)  # fmt: skip
@@ -161,6 +162,24 @@ def test_a_ct_slice_in_the_archive_view_and_in_a_case(tag, archive, case):
     assert values(shown("CT", is_case=True), tag) == case, keyword_for_tag(int(tag, 16))
 
 
+def test_a_weight_size_or_dose_of_nought_is_unknown_and_not_shown():
+    """As Xeleris writes what it does not know; also of images whose noughts were kept."""
+    tracer = {"RadionuclideTotalDose": 0, "RadiopharmaceuticalStartTime": "0915"}
+    kept = {"RadiopharmaceuticalInformationSequence": [tracer]}
+    found = shown(
+        "SPECT", facts={**FACTS, "PatientWeight": 0.0, "PatientSize": 0.0, "emission": kept}
+    )
+    assert (values(found, "00101030"), values(found, "00101020")) == (None, None)
+    (item,) = values(found, "00540016")
+    assert item == {"00181072": {"vr": "TM", "Value": ["0915"]}}
+
+
+def test_a_dose_that_is_known_is_shown():
+    kept = {"RadiopharmaceuticalInformationSequence": [{"RadionuclideTotalDose": 740}]}
+    (item,) = values(shown("SPECT", facts={**FACTS, "emission": kept}), "00540016")
+    assert item == {"00181074": {"vr": "DS", "Value": [740]}}
+
+
 @pytest.mark.parametrize(
     ("is_case", "codes"),
     [
@@ -193,7 +212,7 @@ def test_a_spect_volume_is_one_detector_with_slices_in_ascending_order():
     wanted = {"00540080": [1, 2], "00540081": [2], "00280008": [2], "00280009": ["00540080"], "00180088": [2.5]}  # fmt: skip
     assert {tag: values(found, tag) for tag in wanted} == wanted
     assert values(found, "00200032") is None
-    assert values(found, "00281053") is None  # counts are never rescaled
+    assert values(found, "00281053") is None  # none is invented
 
 
 def test_a_whole_body_scan_has_pixels_and_no_place_in_the_patient():
@@ -231,6 +250,32 @@ def test_the_window_is_the_headers_for_ct_and_computed_for_the_others(kind, wind
 )
 def test_the_stored_syntax_is_offered_beside_the_native_one(stored, offered):
     assert values(shown("CT", stored_frames=stored), "00083002") == offered
+
+
+def test_each_image_offers_the_syntax_that_it_was_stored_in_itself():
+    """Of a series that came in several, as `Instance.stored_syntax_uid` says."""
+    found = shown("CT", stored_frames=[[0, 9]], stored_syntax_uid="1.2.840.10008.1.2.4.80")
+    assert values(found, "00083002") == ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.1"]
+
+
+RESCALE = ("00281052", "00281053", "00281054")
+
+
+@pytest.mark.parametrize("kind", ["SPECT", "WB"])
+@pytest.mark.parametrize("is_case", [False, True])
+@pytest.mark.parametrize(
+    ("said", "rescale"),
+    [
+        ({"is_rescaled": True, "slope": 0.25, "intercept": 2.0}, [[2.0], [0.25], ["US"]]),
+        ({"is_rescaled": True}, [[0.0], [1.0], ["US"]]),
+        ({"is_rescaled": False}, [None] * 3),
+        ({}, [None] * 3),  # stored before it was noted: 1 and 0 may be the file's or nobody's
+        ({"slope": 0.25}, [[0.0], [0.25], ["US"]]),
+    ],
+)
+def test_counts_have_a_rescale_where_their_file_has_one(kind, is_case, said, rescale):
+    found = shown(kind, is_case=is_case, **said)
+    assert [values(found, tag) for tag in RESCALE] == rescale
 
 
 def test_two_cases_of_one_exam_share_no_uid_code_or_date():

@@ -68,6 +68,26 @@ def test_a_spect_stack_lies_where_its_signed_spacing_says(tmp_path, name):
 
 
 @needs_shared
+@pytest.mark.django_db
+def test_slices_that_the_file_does_not_number_are_taken_with_a_warning():
+    row = take(SHARED / "synthetic" / "nm_no_slice_vector.dcm")
+    (file,) = row.files.all()
+    said = "The file does not number its slices; they are taken in the order of its frames."
+    assert (file.outcome, file.reason_code, file.sentence) == ("ready", "", said)
+    series = Series.objects.get()
+    assert (series.state, series.sentence, series.is_volume) == ("ready", "", True)
+    assert len(series.geometry["positions_mm"]) == 64
+
+
+@needs_shared
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["nm_xeleris_like_neg_spacing", "nm_no_detector_seq"])
+def test_no_other_stack_gets_that_warning(name):
+    (file,) = take(SHARED / "synthetic" / f"{name}.dcm").files.all()
+    assert "number its slices" not in file.sentence
+
+
+@needs_shared
 def test_the_negative_stack_reversed_is_the_positive_one_byte_for_byte(tmp_path):
     found = []
     for name in ("pair_nm_neg", "pair_nm_pos"):

@@ -233,7 +233,9 @@ FULL = f"print({json.dumps({'ok': False, 'code': 'disk', 'sentence': Refusal('di
 def test_a_zip_for_which_the_disk_has_no_room_is_refused_with_its_sentence(tmp_path, monkeypatch, single):  # fmt: skip
     path = zipped(tmp_path / "all.zip", images(tmp_path / "in"))
     good = slices(tmp_path / "good", n=1, first=5)[0]
-    with monkeypatch.context() as patch:  # for the zip alone: what reads the image may have to be started first
+    with (
+        monkeypatch.context() as patch
+    ):  # for the zip alone: what reads the image may have to be started first
         stand_in(patch, f"import sys; sys.stdin.readline(); {FULL}")
         single.free.get()
         single.free.put(Child(single.handles))

@@ -92,6 +92,26 @@ def test_the_whole_body_scan_is_split_into_two_single_images(desk, case):
         assert series[role]["orientation"] is None
 
 
+def test_a_view_that_the_file_does_not_name_says_in_its_title_that_it_is_assumed(desk, case):
+    scan = case.lesion.whole_body_series
+    scan.acquisition = {"assumed_views": [False, True]}
+    scan.save()
+    titles = {s["role"]: s["title"] for s in document_of(desk, case).json()["series"]}
+    assert (titles["WB-ANT"], titles["WB-POST"]) == ("Anterior", "Posterior (assumed)")
+    scan.views = ["POST", "ANT"]
+    scan.save()
+    titles = {s["role"]: s["title"] for s in document_of(desk, case).json()["series"]}
+    assert (titles["WB-ANT"], titles["WB-POST"]) == ("Anterior (assumed)", "Posterior")
+
+
+def test_a_planar_image_of_unknown_pixel_size_is_drawn_all_the_same(desk, case):
+    scan = case.lesion.whole_body_series
+    scan.geometry = {}
+    scan.save()
+    views = {s["role"]: s for s in document_of(desk, case).json()["series"]}
+    assert views["WB-ANT"]["spacing_mm"] == [1.0, 1.0]
+
+
 def test_images_ascend_and_their_addresses_lie_under_the_case(desk, case):
     ct = document_of(desk, case).json()["series"][0]
     heights = [i["position"][2] for i in ct["images"]]

@@ -16,7 +16,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from portal.archive import packs
-from portal.archive.models import Series
+from portal.archive.dicomweb import baked
+from portal.archive.models import Instance, Series
 from portal.archive.scanning import in_files, wanted_of
 from portal.archive.writer import SpectSeries, WholeBody, write_spect, write_whole_body
 from portal.study.models import Lesion, Study
@@ -143,6 +144,35 @@ def test_no_byte_of_a_readers_answers_holds_anything_planted(reader):
     assert {base + "/document", f"{base}/dicomweb/studies?includefield=all"} <= met
     tails = ("/metadata", "/frames/1", "/frames/1/rendered", "/thumbnail", "/bulkdata/7FE00010")
     assert [t for t in tails if not any(a.endswith(t) for a in met)] == []
+
+
+# what an import reads for coordinators alone: SUV, the injection, the camera's own numbers
+TOLD_COORDINATORS = {
+    "suv": 0.000276118, "nuclide": "Lu-177", "injected_at": "20180101093000", "pixel_scale": 4.5, "pixel_offset": 2.5,
+}  # fmt: skip
+
+
+def test_what_coordinators_alone_are_told_of_images_changes_no_byte(reader, monkeypatch):
+    client, case = reader
+    base = f"/reading/cases/{case.code}"
+    asked = [f"{base}/document", f"{base}?view=pictures", f"{base}/picture.png?role=SPECT"]
+    asked += [f"{base}/dicomweb/{one}" for one in resources(case)]
+
+    def visit() -> list[bytes]:
+        grants.kept.clear()
+        monkeypatch.setattr(baked, "FORMAT", baked.FORMAT + "+")  # nothing that was kept is kept
+        return [whole(client.get(address)) for address in asked]
+
+    visit()  # opening a case is an act of its own
+    before = visit()
+    for image in Instance.objects.all():
+        image.header = {**image.header, **TOLD_COORDINATORS}
+        image.save(update_fields=["header"])
+    for series in Series.objects.all():
+        series.acquisition = {**series.acquisition, **TOLD_COORDINATORS}
+        series.save(update_fields=["acquisition"])
+    assert visit() == before
+    assert client.get(asked[0]).status_code == 200
 
 
 def test_the_case_shows_the_spect_of_one_lesion_and_the_pet_of_the_other(world):

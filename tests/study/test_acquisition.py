@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.archive.models import Series
+from portal.archive import suv
+from portal.archive.classify import PT
+from portal.archive.models import Instance, Series
 from portal.study import acquisition
 from portal.study.acquisition import QUANTITIES, Quantity, summarise
 from portal.study.models import Patient, Study
@@ -63,6 +65,10 @@ def test_what_stands_out_follows_the_fences_and_the_common_word(
 ) -> None:
     found = summarise(KV, list(zip(people(len(values)), values, strict=True)))
     assert [s.value for s in found.standouts] == odd
+
+
+def test_nought_has_no_sign() -> None:
+    assert (acquisition.shown(-0.0), acquisition.shown(-0.5)) == ("0", "-0.5")
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=40), st.randoms())
@@ -180,3 +186,98 @@ def test_the_page_names_the_patient_that_stands_out_and_links_to_it() -> None:
 def test_an_empty_study_says_what_to_do_first() -> None:
     make_study()
     assert "No ready image" in text_of(sign_in("coordinator"), "/studies/bone/acquisition/")
+
+
+def make_pet(study: Study, subject: str, *said: suv.Factor) -> Patient:
+    """A patient with a PET series of which each image says this of SUV."""
+    patient = make_patient(study, subject)
+    series = make_series(make_exam(study, subject), "SPECT")
+    for rank, one in enumerate(said, start=1):
+        Instance.objects.create(
+            series=series, uid=f"{series.uid}.{rank}", sop_class_uid=PT, rank=rank, n_frames=1,
+            file_digest=f"{series.pk}-{rank}", header={"suv": one},
+        )  # fmt: skip
+    return patient
+
+
+SENTENCE = "SUV cannot be computed: the dose is missing."
+
+
+@pytest.mark.django_db
+def test_the_patient_page_says_the_factor_to_suv_and_that_it_is_not_applied() -> None:
+    study = make_study()
+    patient = make_pet(study, "S1", 2.76118e-4, 2.9e-4)
+    page = text_of(sign_in("coordinator"), f"/studies/bone/patients/{patient.code}/")
+    assert "<dt>SUV by body weight</dt><dd>0.0002761 g/ml per Bq/ml, not applied</dd>" in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sentence", [SENTENCE, suv.ALREADY])
+def test_or_why_there_is_none(sentence: str) -> None:
+    study = make_study()
+    patient = make_pet(study, "S1", sentence, sentence)
+    page = text_of(sign_in("coordinator"), f"/studies/bone/patients/{patient.code}/")
+    assert f"<dt>SUV by body weight</dt><dd>{sentence}</dd>" in page
+
+
+@pytest.mark.django_db
+def test_the_file_has_the_factor_of_each_pet_in_full_and_the_summary_compares_none() -> None:
+    study = make_study()
+    make_pet(study, "S1", 2.76118e-4)
+    make_pet(study, "S2", SENTENCE)
+    make_ct(study, "S3")
+    rows = list(csv.DictReader(io.StringIO(acquisition.acquisition_csv(study))))
+    assert [row["suv"] for row in rows] == ["0.000276118", SENTENCE, ""]
+    compared = {row.quantity.key for kind in acquisition.summary(study) for row in kind.summaries}
+    assert "nuclide" in compared
+    assert not compared & {"suv", "injected_at"}
+
+
+@pytest.mark.django_db
+def test_the_patient_page_says_when_was_injected_and_what_ge_would_scale_by() -> None:
+    study = make_study()
+    patient = make_patient(study, "S1")
+    series = make_series(make_exam(study, "S1"), "SPECT")
+    series.acquisition = {
+        "injected_at": "20180225093012.5",
+        "pixel_scale": 4.1795,
+        "pixel_offset": 0,
+    }
+    series.save()
+    page = text_of(sign_in("coordinator"), f"/studies/bone/patients/{patient.code}/")
+    assert "<dt>Injection</dt><dd>2018-02-25 09:30</dd>" in page
+    assert "<dt>GE&#x27;s pixel scale, not applied</dt><dd>4.179</dd>" in page
+    assert "<dt>GE&#x27;s pixel offset, not applied</dt><dd>0</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [("20180225093012.5", "2018-02-25 09:30"), ("20180225", "2018-02-25"), ("093012.123456", "09:30"),
+     ("09", "09:00"), ("", "")],
+)  # fmt: skip
+def test_a_moment_is_shown_to_the_minute(moment: str, text: str) -> None:
+    assert acquisition.when(moment) == text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("assumed", "text"),
+    [
+        ([True, True], "anterior (assumed), posterior (assumed)"),
+        ([False, True], "anterior, posterior (assumed)"),
+        ([False, False], "anterior, posterior"),
+        (None, "anterior, posterior"),  # of an earlier version, which did not say
+    ],
+)
+def test_the_patient_page_says_which_views_were_assumed(
+    assumed: list[bool] | None, text: str
+) -> None:
+    study = make_study()
+    patient = make_patient(study, "S1")
+    series = make_series(make_exam(study, "S1"), "WB")
+    series.views, series.geometry = ["ANT", "POST"], {}
+    series.acquisition = {} if assumed is None else {"assumed_views": assumed}
+    series.save()
+    page = text_of(sign_in("coordinator"), f"/studies/bone/patients/{patient.code}/")
+    assert f"<dt>Views</dt><dd>{text}</dd>" in page
+    assert "<dt>Pixel</dt>" not in page

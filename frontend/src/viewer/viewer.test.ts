@@ -122,6 +122,15 @@ describe("opening a case", () => {
     for (const id of FUSED) expect(reason(world, id)).toBe("This case has no SPECT.");
     expect(world.pane("ct").state).toBe("ready");
   });
+  it("says of a whole-body view that the file does not name that it is assumed", async () => {
+    const world = await opened((document) => {
+      withWholeBody(document);
+      seriesOf(document, "WB-POST").title = "Posterior (assumed)";
+    });
+    expect(world.pane("wb-ant").facts.title).toBe("Anterior");
+    expect(world.pane("wb-post").facts.title).toBe("Posterior (assumed)");
+    expect(world.pane("ct").facts.title).toBe("CT axial");
+  });
   it("V18: comes back to the saved slice, focus and look", async () => {
     const look = { lower: 0, upper: 90, zoom: 3, slice: "2.25.1012|1" };
     const world = await opened((document) => {

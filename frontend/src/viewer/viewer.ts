@@ -152,6 +152,8 @@ export class Viewer {
   }
 
   #title(role: Role | null, title: string): string {
+    const own = role === null ? undefined : this.#series.get(role)?.title;
+    if (own?.startsWith(title)) return own; // a whole-body view that was assumed says so
     const second = this.#series.get("SPECT")?.title ?? "SPECT";
     return (role === null ? title : title.replace("CT", this.#series.get("CT")?.title ?? "CT")).replace(
       "SPECT",

@@ -20,7 +20,7 @@ from portal.archive.dicomweb.header import Elements, Image, Names, images, value
 from portal.archive.models import Exam, Series
 from portal.archive.uids import archive_key
 
-FORMAT = "2"
+FORMAT = "3"
 PIXEL_DATA = "7FE00010"
 # between quotes inside JSON no value of a header can look like this
 HERE = b'"BulkDataURI":"@/'

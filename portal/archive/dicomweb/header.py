@@ -166,7 +166,8 @@ def general(found: Elements, instance: Instance, series: Series, names: Names) -
 
 
 def available(series: Series, instance: Instance) -> list[str]:
-    stored = [series.transfer_syntax_uid] if instance.stored_frames else []
+    own = instance.stored_syntax_uid or series.transfer_syntax_uid
+    stored = [own] if instance.stored_frames else []
     return list(dict.fromkeys([*stored, "1.2.840.10008.1.2.1"]))
 
 
@@ -179,13 +180,18 @@ def archive_only(found: Elements, facts: dict[str, Any]) -> None:
             put(found, keyword, *str(facts[keyword]).split("\\"))
     days, times, tracers = facts.get("dates", {}), facts.get("times", {}), facts.get("emission", {})
     rows = [
-        *((k, facts.get(k)) for k in BODY), *((k, times.get(k)) for k in TIMES),
+        *((k, facts.get(k) or None) for k in BODY), *((k, times.get(k)) for k in TIMES),
         ("AcquisitionDateTime", days.get("AcquisitionDateTime")), ("SyntheticData", facts.get("SyntheticData")),
-        (TRACERS, tracers.get(TRACERS)),
+        (TRACERS, [known_of(one) for one in tracers.get(TRACERS, [])] or None),
     ]  # fmt: skip
     for keyword, value in rows:
         if value not in (None, ""):
             put(found, keyword, *json_values(value))
+
+
+def known_of(tracer: dict[str, Any]) -> dict[str, Any]:
+    """A tracer without a dose of nought: Xeleris writes it where it knows none, like a body's weight and size."""
+    return {k: v for k, v in tracer.items() if v or k != "RadionuclideTotalDose"}
 
 
 def acquired(found: Elements, instance: Instance, names: Names) -> None:
@@ -277,7 +283,7 @@ def pixels(found: Elements, instance: Instance, series: Series, names: Names) ->
             put(found, keyword, kept)
     if instance.n_frames > 1 or instance.sop_class_uid == NM:
         put(found, "NumberOfFrames", instance.n_frames)
-    if instance.sop_class_uid != NM:
+    if is_rescaled(instance):
         put(found, "RescaleIntercept", instance.intercept)
         put(found, "RescaleSlope", instance.slope)
         put(found, "RescaleType", series.unit if series.unit == "HU" else "US")
@@ -288,6 +294,12 @@ def pixels(found: Elements, instance: Instance, series: Series, names: Names) ->
     spacing = series.geometry.get("spacing_mm")
     if spacing:
         put(found, "PixelSpacing", *spacing)
+
+
+def is_rescaled(instance: Instance) -> bool:
+    """Counts of an NM image only where its file says so: of one stored before, where that changes anything."""
+    says = instance.header.get("is_rescaled", (instance.slope, instance.intercept) != (1, 0))
+    return instance.sop_class_uid != NM or bool(says)
 
 
 def window(instance: Instance, series: Series) -> tuple[float, float]:
