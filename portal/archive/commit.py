@@ -302,7 +302,8 @@ def write_one(run: Run, one: Read, touched: Touched, recent: Recent) -> Outcome:
 
 def close(row: Import, found: Mapping[str, int]) -> None:
     record(
-        "import.end", obj=f"import:{row.code}", study=row.study_key, new=dict(found), role="coordinator"
+        "import.end", obj=f"import:{row.code}", study=row.study_key, new=dict(found), role="coordinator",
+        actor=f"u:{row.actor_id}" if row.actor_id else "",
     )  # fmt: skip
 
 

@@ -2,10 +2,10 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from portal.jobs.queue import enqueue
 from portal.jobs.work import progress
 
 KIND = "archive.pull"
+# seconds after which what has come so far is stored and counted
+MOMENT = 2.0
 BATCH, MOST_ROWS, MOST_SERIES = 64, 100, 200
 NO_CONNECTION = "There is no PACS of that name; ask an administrator to enter it."
 
@@ -303,12 +305,24 @@ def brought(job: Job, row: Pull, target: Target) -> tuple[int, int]:
     came = len(here)
     with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="unpack-") as name:
         todo = missing_parts(peer, row, listed - here, is_fresh=not here, folder=Path(name))
-        while some := list(islice(todo, BATCH)):
+        while some := arrived(todo):
             came += take(source, some, row, target)
             Pull.objects.filter(pk=row.pk).update(came=came, expected=expected)
             progress(job, min(came, expected), expected)
     ended(source)
     return came, expected
+
+
+def arrived(todo: Iterator[Part]) -> list[Part]:
+    """The next images: as many as make a batch, or as came in a moment, so that a slow PACS is seen to send."""
+    found: list[Part] = []
+    until = time.monotonic() + MOMENT
+    while len(found) < BATCH and (not found or time.monotonic() < until):
+        part = next(todo, None)
+        if part is None:
+            break
+        found.append(part)
+    return found
 
 
 def already_here(listed: set[str], target: Target, actor: User) -> set[str]:
@@ -347,8 +361,9 @@ def take(source: Import, some: Sequence[Part], row: Pull, target: Target) -> int
 
     Names in the report are ours, for a UID may be an identity. What only took too long has not come.
     """
-    batch = (source.files.aggregate(last=Max("batch"))["last"] or 0) + 1
-    called = {p.path: f"image {(batch - 1) * BATCH + k}" for k, p in enumerate(some, start=1)}
+    last = source.files.aggregate(batch=Max("batch"), row=Max("row"))
+    batch, before = (last["batch"] or 0) + 1, last["row"] or 0
+    called = {p.path: f"image {before + k}" for k, p in enumerate(some, start=1)}
     context = context_of(target.study_key, row.actor, target.expects_synthetic)
     add(source, context, Work(list(called), called, settings.WORKERS, None, batch=batch))
     for part in some:

@@ -28,6 +28,7 @@ from portal.errors import Invalid, NotFound, StudyError, Unavailable
 CONNECT_SECONDS, READ_SECONDS = 10, 120
 TRIES, WAIT_MS = 5, 250
 MOST_BYTES = 8 * 2**30
+TOO_LARGE = "The series is larger than 8 GiB; it was not pulled."
 # of a series, in one answer: each is used before the next comes, so that it is only to end
 MOST_IMAGES = 100_000
 DEFAULT_PORT = {"http": 80, "https": 443}
@@ -289,9 +290,14 @@ class Peer:
 
     def images(self, path: str, uids: Iterable[str], folder: Path) -> Iterator[Part]:
         """Single images of a series, each in a folder of its own, as every answer numbers its parts from 1."""
+        left = MOST_BYTES
         for uid in filter(limits.is_valid_uid, uids):
             own = Path(tempfile.mkdtemp(dir=folder, prefix="image-"))
-            yield from self.either_way(f"{path}/instances/{uid}", own)
+            for part in self.either_way(f"{path}/instances/{uid}", own):
+                left -= part.size
+                if left < 0:
+                    raise TooMuch(TOO_LARGE)
+                yield part
 
     def post(self, pieces: Iterator[bytes], length: int, boundary: str) -> dict[str, Any]:
         """STOW-RS of an encoded body; the server's response object, whatever its status."""
@@ -335,7 +341,7 @@ def capped(response: requests.Response) -> Callable[[int], bytes]:
     """Reads the body; one that announces more than the cap is not begun."""
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and int(length) > MOST_BYTES:
-        raise TooMuch("The series is larger than 8 GiB; it was not pulled.")
+        raise TooMuch(TOO_LARGE)
     return lambda size: bytes(response.raw.read(size, decode_content=True) or b"")
 
 

@@ -14,11 +14,13 @@ from django.db import transaction
 from portal.archive import ahead, commit, packs
 from portal.archive.ahead import Read
 from portal.archive.commit import LEFT, Arriving, InTheWay
-from portal.archive.models import Exam, Instance, Series
+from portal.archive.ingest import import_paths
+from portal.archive.models import Exam, Import, Instance, Series
 from portal.archive.unpack import Entry
 from portal.archive.verify import damaged
+from portal.audit.models import AuditEvent
 from tests.archive.builders import change, fingerprint, report, slices, take
-from tests.cohort import make_study
+from tests.cohort import make_study, make_user
 
 
 def a_read(number: int) -> Read:
@@ -191,3 +193,13 @@ def test_a_disk_that_fails_in_a_portion_leaves_no_folder(tmp_path, monkeypatch):
         take(*slices(tmp_path, n=4))
     assert not Series.objects.exists()
     assert folders() == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("has_actor", [False, True])
+def test_the_trail_names_whose_import_ended(tmp_path, has_actor):
+    """A command and a pull run outside of any request: the row of the import says who wanted it."""
+    someone = make_user("coordinator") if has_actor else None
+    import_paths(slices(tmp_path, n=1), door=Import.Door.COMMAND, actor=someone)
+    event = AuditEvent.objects.get(verb="import.end")
+    assert event.actor == (f"u:{someone.pk}" if someone else "system")

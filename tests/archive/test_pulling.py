@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
 import pytest
 
 from portal.accounts.models import User
-from portal.archive import pacs, uids
+from portal.archive import pacs, peer, uids
+from portal.archive.dicomweb.multipart import Part
 from portal.archive.models import Instance, Pull
 from portal.archive.pacs import FoundSeries
 from portal.archive.peer import AS_NATIVE, AS_STORED
@@ -97,3 +99,39 @@ def test_the_rest_of_a_pull_is_asked_for_as_stored_and_else_uncompressed(
 
 def uid_of(path: Path) -> str:
     return str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+
+
+def test_a_series_that_comes_image_by_image_has_the_limit_of_a_whole_one(remote, row, paths, monkeypatch):  # fmt: skip
+    sizes = [path.stat().st_size for path in paths]
+    monkeypatch.setattr(peer, "MOST_BYTES", sum(sizes[:2]) + 1)
+    found = pulled(row)
+    assert (found.state, found.sentence) == ("failed", peer.TOO_LARGE)
+    assert len(stored()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.0, [64, 64, 2]), (1.0, [2] * 65), (5.0, [1] * 130), (0.0625, [32, 32, 32, 32, 2])],
+)
+def test_what_a_slow_pacs_sends_is_stored_and_counted_every_two_seconds(
+    seconds, expected, monkeypatch
+):
+    now = [0.0]
+
+    def sent() -> Iterator[Part]:
+        for k in range(130):
+            now[0] += seconds
+            yield Part("application/dicom", Path(str(k)), 1, b"")
+
+    monkeypatch.setattr(pacs.time, "monotonic", lambda: now[0])
+    todo, found = sent(), []
+    while some := pacs.arrived(todo):
+        found.append(len(some))
+    assert found == expected
+
+
+def test_the_images_of_several_batches_are_numbered_through(remote, row, paths, monkeypatch):
+    monkeypatch.setattr(pacs, "BATCH", 2)
+    assert pulled(row).came == N
+    names = row.source.files.order_by("row").values_list("name", flat=True)
+    assert list(names) == [f"image {k}" for k in range(1, N + 1)]
