@@ -29,6 +29,7 @@ from portal.archive.writer import (
     write_spect,
     write_whole_body,
 )
+from tests.archive.builders import look
 from tests.cohort import make_study, make_user
 
 pytestmark = pytest.mark.django_db
@@ -370,11 +371,13 @@ def test_a_held_series_is_released_only_where_a_person_may_decide(tmp_path):
     assert (series.state, series.reason_code) == ("held", "geometry_to_confirm")
     assert "missing between" in series.sentence
     url = f"/studies/bone/held/{series.pk}/release/"
-    assert client().post(url, {"reason": "short"}).status_code == 422
-    assert client().post(url, {"reason": "seen fused on the CT, all is well"}).status_code == 302
+    why, seen = {"reason": "seen fused on the CT, all is well"}, {"mark": look(series).mark}
+    assert client().post(url, {**seen, "reason": "short"}).status_code == 422
+    assert client().post(url, why).status_code == 409
+    assert client().post(url, {**why, **seen}).status_code == 302
     series.refresh_from_db()
     assert series.state == "ready"
-    assert client().post(url, {"reason": "seen fused on the CT, all is well"}).status_code == 409
+    assert client().post(url, {**why, **seen}).status_code == 409
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    Error,
     Page,
     ViewportSize,
     sync_playwright,
@@ -107,11 +108,23 @@ def new_context(
 
 def keep_pictures(contexts: list[BrowserContext], name: str) -> None:
     """What every page showed at the end, for eyes; the folder is not under version control."""
-    ARTEFACTS.mkdir(exist_ok=True)
     pages = [page for context in contexts for page in context.pages]
     name = re.sub(r"\W+", "-", name).strip("-")
     for number, page in enumerate(pages):
-        page.screenshot(path=ARTEFACTS / f"{name}-{number}.png")
+        picture(page, f"{name}-{number}")
+
+
+def picture(page: Page, name: str, *, full_page: bool = False) -> None:
+    """A picture for eyes. A loaded browser now and then cannot take one and can a moment later: no fault of the page."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    for left in reversed(range(3)):
+        try:
+            page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=full_page)
+            return
+        except Error as error:
+            if not left or "Unable to capture screenshot" not in error.message:
+                raise
+        page.wait_for_timeout(500)
 
 
 @pytest.fixture

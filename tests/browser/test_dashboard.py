@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import ARTEFACTS
+from tests.browser.conftest import picture
 from tests.browser.portal_server import Portal, run
 from tests.browser.test_accessibility import violations
 
@@ -45,7 +45,7 @@ def test_those_who_may_see_it_find_figures_drawn_from_their_numbers(compared, pa
     page.locator("figure.plot:not([data-drawn])").first.wait_for(state="detached")
     assert page.locator("figure.plot .plot-canvas svg").count() >= figures.count()
     page.evaluate("window.scrollTo(0, 0)")
-    page.screenshot(path=ARTEFACTS / f"dashboard-{name}.png", full_page=True)
+    picture(page, f"dashboard-{name}", full_page=True)
 
 
 def test_where_the_numbers_do_not_come_the_servers_picture_stands_in(compared, page, sign_in):

@@ -11,7 +11,7 @@ import requests
 from playwright.sync_api import expect
 
 from tests.archive.builders import person, slices
-from tests.browser.conftest import ARTEFACTS
+from tests.browser.conftest import picture
 from tests.browser.portal_server import Portal, running
 from tests.browser.test_accessibility import violations
 
@@ -83,8 +83,7 @@ def put(portal: Portal, sql: str) -> None:
 
 
 def keep(page, name: str) -> None:
-    ARTEFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTEFACTS / f"pacs-{name}.png", full_page=True)
+    picture(page, f"pacs-{name}", full_page=True)
 
 
 def test_before_the_first_search_the_page_says_what_is_here(pacs_page):
