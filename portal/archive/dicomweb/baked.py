@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from portal.archive import packs
-from portal.archive.dicomweb.header import Elements, Image, Names, images, value
+from portal.archive.dicomweb.header import Elements, Image, Names, archive_names, images, value
 from portal.archive.models import Exam, Series
 from portal.archive.uids import archive_key
 
@@ -86,6 +86,11 @@ def images_of(series: Sequence[Series], names: Callable[[Exam], Names]) -> list[
         called = names(one.exam)
         found += shown.of(version(one, called), lambda s=one: images([s], names))  # type: ignore[misc]
     return found
+
+
+def known_images(state: str, series: Callable[[], Sequence[Series]]) -> list[Image]:
+    """The archive view of the images of series, kept under a word for all that it is made of; these are read where it is not."""
+    return shown.of(state, lambda: images(list(series()), archive_names))
 
 
 def document(series: Sequence[Series], names: Callable[[Exam], Names], root: str) -> Text:

@@ -16,9 +16,10 @@ from django.http import QueryDict
 from portal.archive import identities
 from portal.archive.dicomweb import baked, source_search, wado
 from portal.archive.dicomweb.baked import Text
-from portal.archive.dicomweb.header import Image, Key, archive_names
+from portal.archive.dicomweb.header import Image, Key
 from portal.archive.dicomweb.qido import Page, Query, parse
 from portal.archive.dicomweb.routes import Mounted, warning_of
+from portal.archive.dicomweb.search import STATE
 from portal.archive.dicomweb.shelf import (
     SOMEBODY,
     Shelf,
@@ -29,7 +30,7 @@ from portal.archive.dicomweb.shelf import (
 from portal.archive.dicomweb.source_search import json_of, mine
 from portal.archive.frames import NO_SUCH_IMAGE, Location, Sent, View, location
 from portal.archive.identities import Record, record_of
-from portal.archive.models import Exam, Instance, SourceSeries, SourceUid
+from portal.archive.models import Exam, Instance, Series, SourceSeries, SourceUid
 from portal.errors import NotFound
 from portal.fence.reading import apart
 from portal.sql.asked import MANY, Asked, counted, of_each, place, some_names, written
@@ -78,6 +79,16 @@ def series_below(n_studies: int, n_uids: int) -> Asked:
     shelf = Shelf(tuple(places_of(n_studies)), SOMEBODY, "")
     rows = SourceSeries.objects.filter(mine(shelf, "identity__"), **below)
     return written(rows.order_by("pk").values_list("pk", "folder", "size"))
+
+
+@lru_cache(maxsize=64)
+def pictures_below(n_studies: int, n_uids: int) -> Asked:
+    """The images below these UIDs as the archive view calls them, each with all that the pictures of its series depend on."""
+    below = {name: place(f"uid{k}") for k, name in enumerate(BELOW[:n_uids])}
+    shelf = Shelf(tuple(places_of(n_studies)), SOMEBODY, "")
+    rows = in_order(SourceUid.objects.filter(mine(shelf, "series__identity__"), **below))
+    state = (f"instance__series__{name}" for name in STATE)
+    return written(rows.values_list("instance_id", *state))
 
 
 @lru_cache(maxsize=64)
@@ -156,16 +167,19 @@ class SourceBase:
 
     def pictures(self, uids: Sequence[str], *, is_numbered: bool) -> list[Image]:
         """Windows and pixels as the archive view has them: what a sender writes there is not trusted."""
-        found = rows_below(self.shelf, uids).select_related("instance__series__exam")
-        rows = list(found.defer(*UNUSED[:4]))
-        wanted = {row.instance_id: row.instance for row in rows}
-        series = {row.instance.series_id: row.instance.series for row in rows}
-        shown = [
-            i for i in baked.images_of(list(series.values()), archive_names) if i.key[2] in wanted
+        asked = pictures_below(len(self.shelf.studies), len(uids))
+        rows = asked.rows(self.shelf.given(**{f"uid{k}": uid for k, uid in enumerate(uids)}))
+        wanted, states = {row[0] for row in rows}, {repr(row[1:]): row[1] for row in rows}
+        found = [
+            one
+            for state, pk in states.items()
+            for one in baked.known_images(f"pictures|{state}", lambda pk=pk: [series_of(pk)])  # type: ignore[misc]
+            if one.key[2] in wanted
         ]
         if not is_numbered:
-            return shown
-        return [replace(i, place=as_numbered(wanted[i.key[2]])) for i in shown]
+            return found
+        kept = {one.uid: one for one in Instance.objects.filter(uid__in=wanted).select_related("series")}  # fmt: skip
+        return [replace(one, place=as_numbered(kept[one.key[2]])) for one in found]
 
     def page(self, query: Query, uids: Sequence[str]) -> Page:
         return source_search.search(self.shelf, query, uids)
@@ -186,6 +200,10 @@ class SourceBase:
         if not records:
             raise NotFound(NO_SUCH_IMAGE)
         return baked.text_of(written_of(records), self.root)
+
+
+def series_of(pk: int) -> Series:
+    return Series.objects.select_related("exam").get(pk=pk)
 
 
 def written_of(records: Sequence[Record]) -> list[bytes]:
