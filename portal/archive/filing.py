@@ -18,6 +18,7 @@ from portal.archive.settle import basis_of, settle
 from portal.audit.trail import record
 from portal.errors import Conflict, Invalid
 
+CHANGED = "Somebody has decided on this series, or it has changed; look at it again."
 REFERRED_TO = "A lesion, an outline or a read refers to this series; it cannot be removed."
 RELEASABLE = frozenset({TO_CONFIRM, "patient_conflict"})
 
@@ -44,6 +45,10 @@ def release(
         raise Invalid("Say in at least 10 characters why the series is released.", field="reason")
     code, old = series.reason_code, {"state": series.state, "reason_code": series.reason_code}
     with transaction.atomic():
+        locked = Series.objects.select_for_update().get(pk=series.pk)
+        if (locked.state, locked.reason_code) != (series.state, code):
+            raise Conflict(CHANGED)
+        series.refresh_from_db()
         confirmed = confirm_place(series, seen or Seen()) if code == TO_CONFIRM else {}
         basis = basis_of(series, code)
         if not basis:
@@ -72,11 +77,11 @@ def decide_kind(series: Series, label: str, *, actor: User, study: str) -> Serie
     """A coordinator says whether a volume of the PT class, whose header does not name its nuclide, is SPECT or PET."""
     if label not in KINDS_OF_PT:
         raise Invalid("Choose SPECT or PET.", field="label")
-    if series.label != UNDECIDED or series.role != Series.Role.SPECT:
-        raise Conflict("What this series shows is decided already.")
     with transaction.atomic():
+        undecided = Series.objects.filter(pk=series.pk, label=UNDECIDED, role=Series.Role.SPECT)
+        if not undecided.update(label=label):
+            raise Conflict("What this series shows is decided already.")
         series.label = label
-        series.save(update_fields=["label"])
         record(
             "series.kind", obj=f"series:{series.pk}", study=study, role="coordinator",
             actor=f"u:{actor.pk}", old={"label": UNDECIDED}, new={"label": label},

@@ -251,3 +251,27 @@ def test_what_the_header_names_is_not_decided_again(tmp_path):
     with pytest.raises(Conflict):
         decide_kind(Series.objects.get(), "SPECT", actor=make_user("coordinator"), study="bone")
     assert Series.objects.get().label == "PET"
+
+
+def test_two_who_look_at_once_do_not_stack_it_twice(waiting):
+    """The second one's row was read before the first one's decision: the frames must not be sorted once more."""
+    beside, someone = partners(waiting)[0], make_user("coordinator")
+    late = Series.objects.get(pk=waiting.pk)
+    seen = look(waiting, "slice1", beside), look(late, "slice1", beside)
+    release(waiting, reason=WHY, actor=someone, study="bone", seen=seen[0])
+    with pytest.raises(Conflict, match="Somebody has decided"):
+        release(late, reason=WHY, actor=someone, study="bone", seen=seen[1])
+    assert hottest(waiting) == pytest.approx(HOT, abs=1e-6)
+    assert AuditEvent.objects.filter(verb="series.release").count() == 1
+
+
+def test_two_who_say_what_it_is_at_once_are_told_apart(tmp_path):
+    paths = pet(tmp_path)
+    for path in paths:
+        without_nuclide(path)
+    take(*paths, study_key="bone")
+    first, second = Series.objects.get(), Series.objects.get()
+    decide_kind(first, "SPECT", actor=make_user("coordinator"), study="bone")
+    with pytest.raises(Conflict):
+        decide_kind(second, "PET", actor=make_user("coordinator"), study="bone")
+    assert Series.objects.get().label == "SPECT"
