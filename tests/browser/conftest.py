@@ -14,6 +14,7 @@ from playwright.sync_api import (
     Error,
     Page,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
@@ -34,6 +35,8 @@ FLAGS = [
 ]
 WINDOW: ViewportSize = {"width": 1400, "height": 900}
 PASSWORD = "correct horse battery"
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def chromium_path() -> str | None:
@@ -96,7 +99,7 @@ def new_context(
             reduced_motion="reduce",
             device_scale_factor=1,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(watched(context, watch))
         return context
 

@@ -1,13 +1,16 @@
 """What a test reads from an open page: its faults, the state of panes and of saving, positions in mm."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Locator, Page
 
 NATIVE = ("ct", "spect", "wb-ant", "wb-post")
 FUSED = ("fused-axial", "fused-sagittal", "fused-coronal")
+SESSION_OR_CASE = re.compile(r"/reading/(sessions|cases)/")
+CASE = re.compile(r"/reading/cases/")
 REPORT = """addEventListener("securitypolicyviolation", (e) => console.error("CSP " + e.violatedDirective + " " + e.blockedURI));
 addEventListener("unhandledrejection", (e) => setTimeout(() => e.defaultPrevented || console.error("REJECTED " + e.reason)));"""
 
@@ -45,6 +48,27 @@ def wait_for_desk(page: Page, panes: Sequence[str] = NATIVE) -> None:
     page.wait_for_selector('[data-desk="ready"]')
     for name in panes:
         page.wait_for_selector(f'[data-pane="{name}"][data-state="ready"]', state="attached")
+
+
+def open_next_case(page: Page, panes: Sequence[str] = NATIVE, *, by_key: bool = False) -> None:
+    """From the reader's list to the desk; a session is started on the way if it is new.
+
+    Where "Continue" leads is seen from the address it has led to, never from the page it was pressed on.
+    """
+    page.goto("/reading/")
+    press(page.get_by_role("link", name="Continue"), by_key)
+    page.wait_for_url(SESSION_OR_CASE)
+    if not CASE.search(page.url):
+        press(page.get_by_role("button", name="Start the session"), by_key)
+        page.wait_for_url(CASE)
+    wait_for_desk(page, panes)
+
+
+def press(element: Locator, by_key: bool) -> None:
+    if by_key:
+        element.press("Enter")
+    else:
+        element.click()
 
 
 def wait_saved(page: Page) -> None:

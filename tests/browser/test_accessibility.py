@@ -1,11 +1,9 @@
 """axe-core finds no A or AA violation on the pages people work on."""
 
-import re
-
 import pytest
 
 from tests.browser.conftest import PASSWORD
-from tests.browser.desk_page import FUSED, NATIVE, wait_for_desk
+from tests.browser.desk_page import FUSED, NATIVE, open_next_case
 from tests.browser.portal_server import ROOT
 
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -84,11 +82,7 @@ def test_the_reading_room_has_no_violation(page, sign_in):
 @pytest.mark.trap("V17")
 def test_the_desk_and_its_dialogs_have_no_violation(page, sign_in):
     sign_in(page, "expert1")
-    page.goto("/reading/")
-    page.get_by_role("link", name="Continue").click()
-    page.get_by_role("button", name="Start the session").click()
-    page.wait_for_url(re.compile(r"/reading/cases/"))
-    wait_for_desk(page, (*NATIVE, *FUSED))
+    open_next_case(page, (*NATIVE, *FUSED))
     assert violations(page) == []
     page.keyboard.press("?")
     page.get_by_role("dialog").wait_for()

@@ -10,7 +10,6 @@ from tests.browser.test_accessibility import violations
 
 SEED = Path(__file__).with_name("dashboard_seed.py")
 HOME = "/studies/compared/dashboard/"
-FIRST_VIEW_S = 2.5
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +85,16 @@ def test_only_figures_near_the_window_are_asked_for(compared, page, sign_in):
     assert 0 < len({url for url in asked if url.endswith(".json")}) < n_figures / 2
 
 
-def test_the_first_view_is_fast(dashboard):
-    dashboard.reload()
-    timing = dashboard.evaluate(
-        "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd / 1000"
-    )
-    assert timing < FIRST_VIEW_S
+def test_the_first_view_waits_for_no_figure(dashboard):
+    """How fast that is belongs to `bench`; that no figure stands before the text does not change with the machine."""
+    dashboard.locator("figure.plot[data-drawn]").first.wait_for()
+    early = dashboard.evaluate("""() => {
+      const read = performance.getEntriesByType("navigation")[0].domInteractive;
+      return performance.getEntriesByType("resource").filter((r) => r.name.includes("/figures/"))
+        .map((r) => r.startTime - read);
+    }""")
+    assert early
+    assert min(early) >= 0
 
 
 def test_the_numbers_of_a_figure_open_with_the_keyboard(dashboard):

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 
 import numpy as np
 import pytest
@@ -10,7 +9,15 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.conftest import FLAGS, chromium_path
-from tests.browser.desk_page import FUSED, NATIVE, attribute, on_screen, plane_mm, wait_for_desk
+from tests.browser.desk_page import (
+    FUSED,
+    NATIVE,
+    attribute,
+    on_screen,
+    open_next_case,
+    plane_mm,
+    wait_for_desk,
+)
 
 NEAR_PX = 30
 REFERENCE = (18.0, 70.0, 30.0)
@@ -20,13 +27,7 @@ REFERENCE = (18.0, 70.0, 30.0)
 def desk(portal, page, sign_in):
     """The expert's case of the lesion at (18, 70, 30); the cases before it are read first."""
     sign_in(page, "expert1")
-    page.goto("/reading/")
-    page.get_by_role("link", name="Continue").click()
-    start = page.get_by_role("button", name="Start the session")
-    if start.count():
-        start.click()
-    page.wait_for_url(re.compile(r"/reading/cases/"))
-    wait_for_desk(page, (*NATIVE, *FUSED))
+    open_next_case(page, (*NATIVE, *FUSED))
     while tuple(document(page)["case"]["lesion"]["world"]) != REFERENCE:
         before = page.title()
         page.keyboard.press("m")

@@ -2,25 +2,18 @@
 
 import json
 import math
-import re
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.desk_page import on_screen, plane_mm, wait_for_desk, wait_saved
+from tests.browser.desk_page import on_screen, open_next_case, plane_mm, wait_for_desk, wait_saved
 
 RADIUS_MM = 18.0
 
 
 def open_case(page):
-    page.goto("/reading/")
-    page.get_by_role("link", name="Continue").click()
-    start = page.get_by_role("button", name="Start the session")
-    if start.count():
-        start.click()
-    page.wait_for_url(re.compile(r"/reading/cases/"))
-    wait_for_desk(page)
+    open_next_case(page)
     return json.loads(page.evaluate("fetch('document').then((r) => r.text())"))
 
 

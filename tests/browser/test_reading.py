@@ -5,17 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.desk_page import wait_for_desk, wait_saved
-
-
-def open_next_case(page):
-    page.goto("/reading/")
-    page.get_by_role("link", name="Continue").press("Enter")
-    start = page.get_by_role("button", name="Start the session")
-    if start.count():
-        start.press("Enter")
-    page.wait_for_url(re.compile(r"/reading/cases/"))
-    wait_for_desk(page)
+from tests.browser.desk_page import open_next_case, wait_for_desk, wait_saved
 
 
 def submit_case(page):
@@ -30,7 +20,7 @@ def test_an_expert_reads_three_cases_with_the_keyboard_alone(portal, new_context
     context = new_context()
     page = context.new_page()
     sign_in(page, "expert1")
-    open_next_case(page)
+    open_next_case(page, by_key=True)
     expect(page).to_have_title("Case 1 of 3 – Reading room")
     page.keyboard.press("m")
     page.keyboard.press("5")
@@ -43,7 +33,7 @@ def test_an_expert_reads_three_cases_with_the_keyboard_alone(portal, new_context
     page.close()
 
     page = context.new_page()
-    open_next_case(page)
+    open_next_case(page, by_key=True)
     expect(page).to_have_title("Case 2 of 3 – Reading room")
     expect(page.locator('[data-question="call"] input[value="benign"]')).to_be_checked()
     expect(page.locator('[data-question="confidence"] input[value="2"]')).to_be_checked()
@@ -78,7 +68,7 @@ def test_keys_and_settings_follow_the_reader_to_another_machine(new_context, sig
     """WCAG 2.1.4: a single key is re-assigned, taken keys are refused, and all of them are switched off."""
     page = new_context().new_page()
     sign_in(page, "delineator1")
-    open_next_case(page)
+    open_next_case(page, by_key=True)
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Link on/off").click()
@@ -93,7 +83,7 @@ def test_keys_and_settings_follow_the_reader_to_another_machine(new_context, sig
 
     other = new_context().new_page()
     sign_in(other, "delineator1")
-    open_next_case(other)
+    open_next_case(other, by_key=True)
     expect(other.locator(".desk.large")).to_be_visible()
     other.keyboard.press("n")
     expect(other.locator(".announcement")).to_have_text("The panes are not linked.")
@@ -115,7 +105,7 @@ def test_the_images_of_an_open_case_fail_one_by_one_and_come_back(page, sign_in,
     """T12, T13: a frame that fails covers the old picture and names itself; another try shows the right slice."""
     watch.expected.append("503")
     sign_in(page, "delineator1")
-    open_next_case(page)
+    open_next_case(page, by_key=True)
     slice_now = page.locator('[data-pane="ct"]').get_attribute("data-slice")
     page.route("**/dicomweb/**", lambda route: route.fulfill(status=503))
     page.reload()
@@ -157,7 +147,7 @@ def test_a_session_of_reading_meets_no_identity_and_no_answer_of_anybody(portal,
 
     page.route(lambda url: "/static/" not in url, keep)
     sign_in(page, "delineator1")
-    open_next_case(page)
+    open_next_case(page, by_key=True)
     seen.append(page.evaluate(SENTINELS))
     page.unroute_all(behavior="wait")
     text = "\n".join(seen)

@@ -1,12 +1,11 @@
 """Nothing a reader did is lost: server gone, session over, two tabs, a request sent twice."""
 
 import json
-import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.desk_page import wait_for_desk
+from tests.browser.desk_page import open_next_case, wait_for_desk
 
 OUTAGE = ("ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET", "ERR_SOCKET")
 SEND_TWICE = """async () => {
@@ -26,13 +25,7 @@ SEND_TWICE = """async () => {
 @pytest.fixture
 def desk(page, sign_in):
     sign_in(page, "expert1")
-    page.goto("/reading/")
-    page.get_by_role("link", name="Continue").click()
-    start = page.get_by_role("button", name="Start the session")
-    if start.count():
-        start.click()
-    page.wait_for_url(re.compile(r"/reading/cases/"))
-    wait_for_desk(page)
+    open_next_case(page)
     return page
 
 
