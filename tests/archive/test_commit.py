@@ -78,7 +78,7 @@ def test_the_writer_is_not_asked_for_while_more_than_the_last_files_are_unread()
         time.sleep(0.05)
         assert not made.done()
         jobs[2].set_result(a_read(2))
-        made.result(timeout=5)
+        made.result(timeout=60)
         for job in jobs[3:]:
             job.set_result(a_read(3))
 

@@ -191,7 +191,7 @@ def test_half_a_line_is_not_waited_for_beyond_the_wall(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "wall_seconds", lambda size: 0.5)
     child, started = Child(), time.monotonic()
     assert child.ask(slices(tmp_path, n=1)[0]) is None
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     child.end()
 
 

@@ -99,7 +99,7 @@ def test_a_zip_is_given_its_time_and_no_more(tmp_path, monkeypatch, single):
     stand_in(monkeypatch, "import sys, time; sys.stdin.readline(); time.sleep(60)")
     started = time.monotonic()
     assert outcomes(take(path)) == {"all.zip": "stopped"}
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 40
 
 
 def test_nothing_of_the_first_try_is_left_for_the_second(tmp_path, monkeypatch):

@@ -112,7 +112,9 @@ def test_a_link_at_the_top_leads_to_its_section(dashboard):
     heading = dashboard.locator("#validation-readers")
     dashboard.wait_for_timeout(500)
     dashboard.wait_for_load_state("networkidle")
-    assert heading.evaluate("e => Math.abs(e.getBoundingClientRect().top)") < 50
+    dashboard.wait_for_function(
+        "e => Math.abs(e.getBoundingClientRect().top) < 50", arg=heading.element_handle()
+    )
 
 
 def test_the_failed_lesion_leads_to_its_page(dashboard):

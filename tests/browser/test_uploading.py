@@ -80,10 +80,9 @@ def test_closing_the_page_while_sending_asks_first(coordinator, folder):
     coordinator.route("**/batches/**", lambda route: None)
     choose(coordinator, folder)
     expect(coordinator.get_by_role("status")).to_contain_text("Sending")
-    asked = []
-    coordinator.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-    coordinator.evaluate("setTimeout(() => location.reload(), 0)")
-    coordinator.wait_for_timeout(500)
-    assert asked == ["beforeunload"]
+    coordinator.once("dialog", lambda dialog: dialog.dismiss())
+    with coordinator.expect_event("dialog") as asked:
+        coordinator.evaluate("setTimeout(() => location.reload(), 0)")
+    assert asked.value.type == "beforeunload"
     coordinator.unroute_all(behavior="ignoreErrors")
     coordinator.once("dialog", lambda dialog: dialog.accept())

@@ -472,11 +472,11 @@ from django.utils import timezone
 from portal.jobs import queue, work
 from portal.jobs.models import Job
 from portal.jobs.reaper import sweep
-work.LEASE_SECONDS, work.BEAT_SECONDS = 1.0, 0.25
+work.LEASE_SECONDS, work.BEAT_SECONDS = 2.0, 0.25
 starts, stop = [], threading.Event()
 def long(job):
     starts.append(job.pk)
-    time.sleep(3.0)
+    time.sleep(6.2)
 queue.KINDS["long"] = long
 job = queue.enqueue("long", {}, total=1)
 def other_workers():

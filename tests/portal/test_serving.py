@@ -9,6 +9,9 @@ import pytest
 
 from portal.serving import NEXT_MS, PatientWorker, asks_again
 
+# far above the moment, far below for ever, whatever else the machine does
+PATIENCE_S = 15
+
 
 @pytest.fixture
 def ends():
@@ -27,7 +30,7 @@ def test_a_client_that_has_asked_again_is_heard_at_once(ends):
 def test_a_silent_client_holds_a_thread_only_for_a_moment(ends):
     begun = time.monotonic()
     assert not asks_again(ends[0])
-    assert NEXT_MS / 2e3 < time.monotonic() - begun < 1
+    assert NEXT_MS / 2e3 < time.monotonic() - begun < PATIENCE_S
 
 
 @pytest.mark.parametrize(
