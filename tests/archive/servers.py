@@ -20,7 +20,7 @@ from portal.archive.peer import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-SECONDS = 60
+SECONDS = 240
 
 
 @dataclass(frozen=True)

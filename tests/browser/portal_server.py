@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = Path(__file__).with_name("seed.py")
-START_SECONDS = 40.0
+START_SECONDS = 240.0  # an idle machine needs five
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -83,6 +83,7 @@ class Portal:
         command = [
             sys.executable, "-m", "gunicorn", "portal.wsgi:application", "--bind", f"127.0.0.1:{self.port}",
             "--worker-class", "gthread", "--threads", "8", "--keep-alive", "75", "--graceful-timeout", "2",
+            "--no-control-socket",
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -99,7 +100,7 @@ class Portal:
 
     def answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/accounts/login/", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.url}/accounts/login/", timeout=20) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
@@ -107,7 +108,7 @@ class Portal:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(timeout=15)
+            self.process.wait(timeout=60)
             self.process = None
 
     def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
@@ -123,8 +124,8 @@ def running(reference: Path, data: Path) -> Iterator[Portal]:
     """A copy of the reference data behind a server on a free port, ended with the block."""
     shutil.copytree(reference, data)
     portal = Portal(data, free_port())
-    portal.start()
     try:
+        portal.start()
         yield portal
     finally:
         portal.stop()

@@ -70,7 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with (data / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=variables(data), stdout=log, stderr=log)
     one = Server(port, token)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while time.monotonic() < until:
         try:
             if one.is_well():
