@@ -21,8 +21,10 @@ class World {
   answers = 0;
   random = 0.5;
   keepsNothing = false;
+  keepsSlowly = false;
   #timers: { id: number; due: number; run: () => void }[] = [];
   #ids = 0;
+  #dropping = Promise.resolve();
 
   readonly autosave = new Autosave(
     {
@@ -39,9 +41,11 @@ class World {
       uuid: () => `key-${this.sent.length + 1}`,
       keep: async (copy) => {
         if (this.keepsNothing) throw new Error("storage is switched off");
+        if (this.keepsSlowly) await new Promise((resolve) => setImmediate(resolve));
         this.kept = copy;
       },
       drop: async () => {
+        await this.#dropping;
         this.kept = null;
       },
     },
@@ -54,6 +58,15 @@ class World {
       focus: null,
     }),
   );
+
+  /** From now on the browser is slow to drop a copy, until the answer is called. */
+  holdDrop(): () => void {
+    let dropped = (): void => undefined;
+    this.#dropping = new Promise((resolve) => {
+      dropped = resolve;
+    });
+    return dropped;
+  }
 
   change(value: number): void {
     this.answers = value;
@@ -252,6 +265,16 @@ describe("refusals", () => {
     expect(world.autosave.status).toEqual({ kind: "refused", field: "answers.x", detail: "unknown" });
     expect(world.kept).not.toBeNull();
   });
+  it("of a malformed draft do not hold back what was changed meanwhile", async () => {
+    world.replies = [{ status: 422, body: { field: "answers.x", detail: "unknown" } }];
+    world.change(1);
+    world.autosave.saveNow();
+    world.change(2);
+    world.autosave.saveNow();
+    await world.pass(0);
+    expect(world.sent.map(({ document }) => document.answers.confidence)).toEqual([1, 2]);
+    expect(world.autosave.status.kind).toBe("saved");
+  });
 });
 
 describe("waiting for the acknowledgement", () => {
@@ -264,13 +287,45 @@ describe("waiting for the acknowledgement", () => {
   it("resolves to true at once when nothing is unsaved", async () => {
     expect(await world.autosave.settle()).toBe(true);
   });
-  it("resolves to false when the server cannot be reached", async () => {
-    world.replies = ["broken"];
+  it("goes on through every other try of a server that cannot be reached", async () => {
+    world.replies = ["broken", { status: 503 }];
     world.change(1);
     const settled = world.autosave.settle();
     await world.pass(0);
-    expect(await settled).toBe(false);
+    expect(world.autosave.status.kind).toBe("retrying");
+    await world.pass(5000);
+    expect([await settled, world.sent.length]).toEqual([true, 3]);
   });
+  it.each([
+    [401, "signed-out"],
+    [422, "refused"],
+    [423, "readonly"],
+  ])("resolves to false after status %i", async (status, kind) => {
+    world.replies = [{ status }];
+    world.change(1);
+    const settled = world.autosave.settle();
+    await world.pass(0);
+    expect([await settled, world.autosave.status.kind]).toEqual([false, kind]);
+  });
+  it.each([true, false])(
+    "includes what changes while the last save's copy is dropped (slow to keep: %s)",
+    async (keepsSlowly) => {
+      world.change(1);
+      world.autosave.saveNow();
+      const dropped = world.holdDrop();
+      await world.pass(0);
+      world.keepsSlowly = keepsSlowly;
+      world.change(2);
+      const settled = world.autosave.settle();
+      if (!keepsSlowly) await world.pass(0);
+      expect(world.autosave.status.kind).toBe("saving");
+      dropped();
+      await world.pass(0);
+      expect([await settled, world.autosave.isUnsaved]).toEqual([true, false]);
+      expect(world.sent.map(({ document }) => document.answers.confidence)).toEqual([1, 2]);
+      expect(world.statuses.map(({ kind }) => kind).indexOf("saved")).toBe(world.statuses.length - 1);
+    },
+  );
 });
 
 describe("a copy left by a crash", () => {

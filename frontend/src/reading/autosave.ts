@@ -34,6 +34,7 @@ export const QUIET_MS = 800;
 export const LATEST_MS = 5000;
 const BACK_OFF_S = [1, 2, 4, 8, 15, 30];
 const NOT_NOW = new Set([429, 502, 503, 504]);
+const UNDER_WAY = new Set<SaveStatus["kind"]>(["saving", "retrying"]);
 const FINAL = new Set<SaveStatus["kind"]>(["conflict", "readonly", "gone"]);
 
 /** Saves the whole draft document: one request in flight, later changes wait and go together. */
@@ -94,10 +95,10 @@ export class Autosave {
     void this.#begin();
   }
 
-  /** Saves and waits until everything is acknowledged; false if saving stopped or must wait. */
+  /** Saves and waits, through every other try, until everything is acknowledged; false if saving stopped. */
   async settle(): Promise<boolean> {
     this.saveNow();
-    while (this.isUnsaved && !this.isStopped && this.status.kind === "saving") {
+    while (this.isUnsaved && UNDER_WAY.has(this.status.kind)) {
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
       this.saveNow();
     }
@@ -144,12 +145,20 @@ export class Autosave {
     if (this.#inFlight) return;
     this.#inFlight = true;
     this.#say({ kind: "saving" });
-    const response = await this.#put(copy);
+    const status = await this.#outcome(copy, await this.#put(copy));
     this.#inFlight = false;
-    if (this.#held !== copy) return;
-    if (response === null || NOT_NOW.has(response.status) || response.status >= 500) this.#later(response);
-    else await this.#answered(response);
+    const isDone = status?.kind === "saved" || status?.kind === "refused";
+    if (isDone && this.#dirty) this.saveNow();
+    else if (status !== null) this.#say(status);
     this.#wake();
+  }
+
+  /** What an answer means for the copy that was sent; null if another copy has taken its place. */
+  async #outcome(copy: LocalCopy, response: Response | null): Promise<SaveStatus | null> {
+    if (this.#held !== copy) return null;
+    if (response === null || NOT_NOW.has(response.status) || response.status >= 500)
+      return this.#later(response);
+    return this.#answered(response);
   }
 
   async #put(copy: LocalCopy): Promise<Response | null> {
@@ -170,10 +179,10 @@ export class Autosave {
     }
   }
 
-  async #answered(response: Response): Promise<void> {
+  async #answered(response: Response): Promise<SaveStatus> {
     const body: unknown = await response.json().catch(() => ({}));
     if (response.status === 200) return this.#saved(body as SaveAnswer);
-    if (response.status === 401) return this.#say({ kind: "signed-out" });
+    if (response.status === 401) return { kind: "signed-out" };
     const fields = body as Partial<{
       version: number;
       document: DraftDocument;
@@ -182,36 +191,32 @@ export class Autosave {
       state: string;
     }>;
     if (response.status === 409 && fields.document !== undefined && fields.version !== undefined) {
-      return this.#say({ kind: "conflict", version: fields.version, document: fields.document });
+      return { kind: "conflict", version: fields.version, document: fields.document };
     }
-    if (response.status === 423) return this.#say({ kind: "readonly", state: fields.state ?? "locked" });
-    if (response.status === 404 || response.status === 403) return this.#say({ kind: "gone" });
+    if (response.status === 423) return { kind: "readonly", state: fields.state ?? "locked" };
+    if (response.status === 404 || response.status === 403) return { kind: "gone" };
     this.#held = null;
-    this.#say({
-      kind: "refused",
-      field: fields.field ?? "",
-      detail: fields.detail ?? `status ${response.status}`,
-    });
+    const detail = fields.detail ?? `status ${response.status}`;
+    return { kind: "refused", field: fields.field ?? "", detail };
   }
 
-  async #saved(answer: SaveAnswer): Promise<void> {
+  async #saved(answer: SaveAnswer): Promise<SaveStatus> {
     this.version = answer.version;
     this.#held = null;
     this.#attempt = 0;
     await this.#ports.drop().catch(() => undefined);
     this.#events.onSaved(answer);
-    if (this.#dirty) return this.saveNow();
-    this.#say({ kind: "saved", at: answer.saved_at });
+    return { kind: "saved", at: answer.saved_at };
   }
 
-  #later(response: Response | null): void {
+  #later(response: Response | null): SaveStatus {
     const asked = Number(response?.headers.get("Retry-After"));
     const step = BACK_OFF_S[Math.min(this.#attempt, BACK_OFF_S.length - 1)] as number;
     const seconds = asked > 0 ? asked : step * (0.8 + 0.4 * this.#ports.random());
     this.#attempt += 1;
-    this.#say({ kind: "retrying", seconds });
     this.#clear("retry");
     this.#retry = this.#ports.setTimer(() => this.retryNow(), seconds * 1000);
+    return { kind: "retrying", seconds };
   }
 
   #say(status: SaveStatus): void {

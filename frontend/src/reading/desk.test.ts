@@ -175,6 +175,21 @@ describe("a read that is submitted", () => {
     await world.run("submit");
     expect(world.desk.state.dialog).toBeNull();
     expect(world.desk.state.announcement).toBe("Not saved yet: the summary opens after saving.");
+    await world.pass(2000);
+    expect(world.desk.state.dialog).toBe("summary");
+  });
+  it("is not summed up over the head of a reader who went on working while the server was away", async () => {
+    const world = await answered(await new DeskWorld().open());
+    world.replies.set("draft", ["broken", "broken"]);
+    world.desk.changed("now");
+    await world.pass(1);
+    await world.run("submit", "confidence-2");
+    expect(world.desk.state.announcement).toBe("Not saved yet: the summary opens after saving.");
+    await world.pass(10_000);
+    expect(world.desk.state.dialog).toBeNull();
+    expect(world.desk.state.announcement).toBe("Saved. The summary can be opened now.");
+    await world.run("submit");
+    expect(world.desk.state.dialog).toBe("summary");
   });
   it("needs the lesion's slice on the screen, unless it cannot be judged", async () => {
     played.failures.set("wadors:/reading/cases/K7Q2/dicomweb/CT/31", [503, 503, 503]);

@@ -23,6 +23,7 @@ import { type DeskState, initialState, NO_PROBLEMS } from "./desk_state.ts";
 import { draftKey, type LocalDrafts } from "./local_drafts.ts";
 import { Outlining } from "./outlining.ts";
 import { withAnswer } from "./questions.ts";
+import { SummaryOpening } from "./summary_opening.ts";
 import { Timing } from "./timing.ts";
 
 export interface DeskPorts {
@@ -50,6 +51,7 @@ export class Desk {
   #closing: Promise<void> | null = null;
   #failedLesionSlice = new Set<Slot>();
   #replayed = false;
+  readonly #summary = new SummaryOpening(this);
   #announcing = 0;
   readonly #shown = new Map<PaneId, string>();
 
@@ -202,11 +204,7 @@ export class Desk {
   }
 
   async openSummary(): Promise<void> {
-    if (!this.isEditable) return;
-    this.autosave.changed();
-    if (await this.autosave.settle()) this.store.set({ dialog: "summary" });
-    else if (this.autosave.status.kind === "retrying")
-      this.say("Not saved yet: the summary opens after saving.");
+    if (this.isEditable) await this.#summary.ask();
   }
 
   get submitRefusal(): string | null {
@@ -313,6 +311,7 @@ export class Desk {
   #saveStatus(save: SaveStatus): void {
     this.store.set({ save });
     if (save.kind === "saved") void this.timing.flush();
+    if (save.kind === "retrying") this.#summary.late();
     if (save.kind === "conflict") this.store.set({ dialog: "conflict" });
     if (save.kind === "readonly") this.#becomeReadOnly(`This read cannot change any more (${save.state}).`);
     if (save.kind === "gone") {
