@@ -9,8 +9,16 @@ from tests.browser.desk_page import open_next_case, wait_for_desk, wait_saved
 
 
 def submit_case(page):
-    page.keyboard.press("Control+Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
+    """The keys that open the summary are held down too long, which must not submit what nobody has looked at."""
+    page.keyboard.down("Control")
+    page.keyboard.down("Enter")
+    button = page.get_by_role("dialog").get_by_role("button", name="Submit")
+    expect(button).to_be_focused()
+    page.keyboard.up("Control")
+    page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
+    assert button.text_content() == "Submit Enter"
     page.keyboard.press("Enter")
 
 

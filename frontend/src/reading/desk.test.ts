@@ -130,6 +130,14 @@ describe("a read that is submitted", () => {
     expect(sent?.body).toEqual({ version: world.desk.autosave.version });
     expect([world.opened, world.left]).toEqual([["/reading/cases/P4/"], []]);
   });
+  it("is sent once, however often the button is pressed", async () => {
+    const world = await readyToSubmit();
+    world.replies.set("submit", [{ status: 200, body: { next: "/reading/cases/P4/", home: "/reading/" } }]);
+    await Promise.all([world.desk.submit(), world.desk.submit()]);
+    await world.desk.submit();
+    expect(world.requests.filter(({ url }) => url.endsWith("submit"))).toHaveLength(1);
+    expect(world.opened).toEqual(["/reading/cases/P4/"]);
+  });
   it("leads home after the last case, with nothing left in the browser", async () => {
     const world = await readyToSubmit();
     await world.drafts.put(KEY, copyOf(1, {}), Date.now());

@@ -49,6 +49,7 @@ export class Desk {
   readonly #ports: DeskPorts;
   viewer: Viewer | null = null;
   #closing: Promise<void> | null = null;
+  #submitting: Promise<void> | null = null;
   #failedLesionSlice = new Set<Slot>();
   #replayed = false;
   readonly #summary = new SummaryOpening(this);
@@ -141,7 +142,7 @@ export class Desk {
     } else if (JSON.stringify(copy.document) !== JSON.stringify(draft.document)) {
       this.#saveStatus({ kind: "conflict", version: draft.version, document: draft.document });
     } else {
-      await this.#ports.drafts.remove(draftKey(owner, code));
+      await this.#ports.drafts.remove(draftKey(owner, code)).catch(() => undefined);
     }
   }
 
@@ -218,8 +219,16 @@ export class Desk {
     return null;
   }
 
-  async submit(): Promise<void> {
-    if (this.submitRefusal !== null) return;
+  /** Pressed again while the answer is out, it is the same submission. */
+  submit(): Promise<void> {
+    this.#submitting ??= this.#submit().finally(() => {
+      this.#submitting = null;
+    });
+    return this.#submitting;
+  }
+
+  async #submit(): Promise<void> {
+    if (this.submitRefusal !== null || this.#closing !== null) return;
     this.timing.record("submit_pressed");
     await this.timing.flush();
     const response = await this.#post(this.case.urls.submit, { version: this.autosave.version });
@@ -302,7 +311,7 @@ export class Desk {
   }
 
   #submitted({ next, home }: SubmitAnswer): void {
-    void this.#ports.drafts.remove(draftKey(this.case.owner, this.case.code));
+    void this.#ports.drafts.remove(draftKey(this.case.owner, this.case.code)).catch(() => undefined);
     void this.close();
     if (next === null) this.#ports.leave(home);
     else this.#ports.openNext(next);

@@ -13,6 +13,7 @@ const SLOTS: Slot[] = ["CT", "SPECT"];
 
 function Summary({ desk, onClose }: { desk: Desk; onClose: () => void }) {
   const { answers, outlines, problems } = useStore(desk.store);
+  const [isSent, setSent] = useState(false);
   const questions = visibleQuestions(desk.case.questionnaire.questions, answers);
   const refusal = desk.submitRefusal;
   return (
@@ -53,9 +54,12 @@ function Summary({ desk, onClose }: { desk: Desk; onClose: () => void }) {
           class="button primary"
           autofocus
           disabled={refusal !== null}
-          onClick={() => void desk.submit().then(onClose)}
+          onClick={() => {
+            setSent(true);
+            void desk.submit().finally(onClose);
+          }}
         >
-          Submit <kbd>Enter</kbd>
+          {isSent ? "Submitting …" : "Submit"} <kbd>Enter</kbd>
         </button>
         <button type="button" class="button" onClick={onClose}>
           Return <kbd>Esc</kbd>

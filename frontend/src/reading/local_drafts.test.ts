@@ -1,7 +1,7 @@
 import { IDBFactory } from "fake-indexeddb";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { LocalCopy } from "./autosave.ts";
-import { draftKey, type LocalDrafts, openLocalDrafts } from "./local_drafts.ts";
+import { ANSWER_MS, draftKey, FIND_MS, type LocalDrafts, openLocalDrafts } from "./local_drafts.ts";
 import { mergeDrafts } from "./merge.ts";
 
 const copy: LocalCopy = {
@@ -45,6 +45,33 @@ describe("local copies", () => {
     expect(await drafts.get("a", 14 * DAY)).not.toBeNull();
     expect(await drafts.get("a", 14 * DAY + 1)).toBeNull();
     expect(await drafts.get("a", 0)).toBeNull();
+  });
+});
+
+describe("a browser's store that never answers", () => {
+  const silent = { open: () => ({}) } as unknown as IDBFactory;
+  beforeEach(() => {
+    vi.useFakeTimers();
+    drafts = openLocalDrafts(silent);
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it.each([
+    ["put", () => drafts.put("a", copy, 0), ANSWER_MS],
+    ["remove", () => drafts.remove("a"), ANSWER_MS],
+    ["get", () => drafts.get("a", 0), FIND_MS],
+    ["count", () => drafts.count(), FIND_MS],
+  ] as const)("ends %s with an error after its time", async (_, ask, ms) => {
+    const answer = ask().then(
+      () => "done",
+      (error: Error) => error.message,
+    );
+    await vi.advanceTimersByTimeAsync(ms - 1);
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await answer).toBe("This browser's store does not answer.");
   });
 });
 

@@ -4,15 +4,29 @@ const DATABASE = "osteon-drafts";
 const STORE = "drafts";
 const AGE_LIMIT_MS = 14 * 24 * 3600 * 1000;
 
+/** A browser's store that never answers must not hold up the server's copy. */
+export const ANSWER_MS = 5000;
+/** What was kept is waited for longer: it may be all there is of a read. */
+export const FIND_MS = 15_000;
+
 interface Kept extends LocalCopy {
   kept_at: number;
 }
+
+type Run<T> = (store: IDBObjectStore) => IDBRequest<T>;
 
 const done = <T>(request: IDBRequest<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
+
+function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("This browser's store does not answer.")), ms);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
 
 function open(factory: IDBFactory): Promise<IDBDatabase> {
   const request = factory.open(DATABASE, 1);
@@ -32,10 +46,7 @@ export interface LocalDrafts {
 export const draftKey = (owner: string, code: string): string => `${owner}:${code}`;
 
 export function openLocalDrafts(factory: IDBFactory): LocalDrafts {
-  const withStore = async <T>(
-    mode: IDBTransactionMode,
-    run: (store: IDBObjectStore) => IDBRequest<T>,
-  ): Promise<T> => {
+  const use = async <T>(mode: IDBTransactionMode, run: Run<T>): Promise<T> => {
     const database = await open(factory);
     try {
       return await done(run(database.transaction(STORE, mode).objectStore(STORE)));
@@ -43,6 +54,8 @@ export function openLocalDrafts(factory: IDBFactory): LocalDrafts {
       database.close();
     }
   };
+  const withStore = <T>(mode: IDBTransactionMode, run: Run<T>): Promise<T> =>
+    inTime(use(mode, run), mode === "readonly" ? FIND_MS : ANSWER_MS);
   const remove = async (key: string): Promise<void> => {
     await withStore("readwrite", (store) => store.delete(key));
   };

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-/** A modal dialog: the browser traps the focus and gives it back; Escape closes. */
+/** A modal dialog: the browser traps the focus and gives it back; Escape closes. The key that opened it, held down, presses nothing in it. */
 export function Modal({
   title,
   onClose,
@@ -29,6 +29,9 @@ export function Modal({
       onCancel={(event) => {
         event.preventDefault();
         onClose();
+      }}
+      onKeyDown={(event) => {
+        if (event.repeat && event.key === "Enter") event.preventDefault();
       }}
     >
       <h2 id="dialog-title">{title}</h2>
