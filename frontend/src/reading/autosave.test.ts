@@ -22,6 +22,8 @@ class World {
   random = 0.5;
   keepsNothing = false;
   keepsSlowly = false;
+  onDrop = (): void => undefined;
+  signals: (AbortSignal | null | undefined)[] = [];
   #timers: { id: number; due: number; run: () => void }[] = [];
   #ids = 0;
   #dropping = Promise.resolve();
@@ -46,6 +48,7 @@ class World {
       },
       drop: async () => {
         await this.#dropping;
+        this.onDrop();
         this.kept = null;
       },
     },
@@ -89,6 +92,7 @@ class World {
 
   async #answer(init: RequestInit): Promise<Response> {
     const headers = new Headers(init.headers);
+    this.signals.push(init.signal);
     this.sent.push({
       version: headers.get("If-Match") ?? "",
       key: headers.get("Idempotency-Key") ?? "",
@@ -237,7 +241,6 @@ describe("refusals", () => {
   it.each([
     [423, { state: "locked" }, "readonly"],
     [404, {}, "gone"],
-    [403, {}, "gone"],
   ])("of status %i end saving", async (status, body, kind) => {
     world.replies = [{ status, body }];
     world.change(1);
@@ -247,17 +250,20 @@ describe("refusals", () => {
     await world.pass(60_000);
     expect(world.sent).toHaveLength(1);
   });
-  it("of a signed-out user keep everything and go on after signing in", async () => {
-    world.replies = [{ status: 401 }];
-    world.change(1);
-    await world.pass(1000);
-    expect(world.autosave.status.kind).toBe("signed-out");
-    expect(world.kept).not.toBeNull();
-    world.autosave.retryNow();
-    await world.pass(0);
-    expect(world.autosave.status.kind).toBe("saved");
-    expect(world.sent[1]?.key).toBe(world.sent[0]?.key);
-  });
+  it.each([401, 403])(
+    "of a signed-out user (%i) keep everything and go on after signing in",
+    async (status) => {
+      world.replies = [{ status }];
+      world.change(1);
+      await world.pass(1000);
+      expect(world.autosave.status.kind).toBe("signed-out");
+      expect(world.kept).not.toBeNull();
+      world.autosave.retryNow();
+      await world.pass(0);
+      expect(world.autosave.status.kind).toBe("saved");
+      expect(world.sent[1]?.key).toBe(world.sent[0]?.key);
+    },
+  );
   it("of a malformed draft name the field and keep the local copy", async () => {
     world.replies = [{ status: 422, body: { field: "answers.x", detail: "unknown" } }];
     world.change(1);
@@ -273,6 +279,81 @@ describe("refusals", () => {
     world.autosave.saveNow();
     await world.pass(0);
     expect(world.sent.map(({ document }) => document.answers.confidence)).toEqual([1, 2]);
+    expect(world.autosave.status.kind).toBe("saved");
+  });
+});
+
+describe("what changes while a copy waits for its answer", () => {
+  it.each(["broken", { status: 401 }, { status: 503 }] as const)(
+    "is kept in this browser too (%j)",
+    async (reply) => {
+      world.replies = [reply, reply, reply];
+      world.change(1);
+      await world.pass(QUIET_MS);
+      world.change(2);
+      await world.pass(QUIET_MS);
+      expect(world.kept).toMatchObject({
+        key: "key-1",
+        base_version: 7,
+        document: { answers: { confidence: 1 } },
+        later: { answers: { confidence: 2 } },
+      });
+      world.autosave.retryNow();
+      await world.pass(20_000);
+      world.autosave.retryNow();
+      await world.pass(20_000);
+      world.autosave.retryNow();
+      await world.pass(0);
+      expect(world.sent.at(-1)?.document.answers.confidence).toBe(2);
+      expect(world.kept).toBeNull();
+    },
+  );
+  it("is never out of this browser before it is sent", async () => {
+    world.change(1);
+    world.autosave.saveNow();
+    world.change(2);
+    world.autosave.saveNow();
+    const kept: unknown[] = [];
+    world.onDrop = () => kept.push("dropped");
+    await world.pass(0);
+    expect(world.sent).toHaveLength(2);
+    expect(kept).toEqual(["dropped"]);
+  });
+  it("is kept beside what meets a conflict", async () => {
+    const document = { answers: {}, outlines: { CT: null, SPECT: null }, looks: {}, focus: null };
+    world.replies = [{ status: 409, body: { version: 12, document } }];
+    world.change(1);
+    world.autosave.saveNow();
+    world.change(2);
+    await world.pass(0);
+    expect(world.kept?.later?.answers.confidence).toBe(2);
+  });
+});
+
+describe("answers that acknowledge nothing", () => {
+  it.each([[{}], [{ version: "8" }], [[]]])("are no save: 200 with %j", async (body) => {
+    world.replies = [{ status: 200, body }];
+    world.change(1);
+    await world.pass(QUIET_MS);
+    expect(world.autosave.status.kind).toBe("retrying");
+    expect(world.kept).not.toBeNull();
+    await world.pass(2000);
+    expect(world.sent.map(({ key, version }) => [key, version])).toEqual([
+      ["key-1", '"7"'],
+      ["key-1", '"7"'],
+    ]);
+    expect(world.autosave.version).toBe(9);
+  });
+  it("are given up when nothing comes for half a minute", async () => {
+    world.change(1);
+    await world.pass(QUIET_MS);
+    expect(world.signals[0]).toBeInstanceOf(AbortSignal);
+  });
+  it("of a server that lost the draft lead to a save of all there is on its version", async () => {
+    world.replies = [{ status: 409, body: { version: 0, document: null } }];
+    world.change(1);
+    await world.pass(QUIET_MS);
+    expect(world.sent.map(({ version }) => version)).toEqual(['"7"', '"0"']);
     expect(world.autosave.status.kind).toBe("saved");
   });
 });

@@ -14,6 +14,8 @@ export interface LocalCopy {
   key: string;
   base_version: number;
   document: DraftDocument;
+  /** What has changed since, while this document still waits for its answer. */
+  later?: DraftDocument;
 }
 export type SaveStatus =
   | { kind: "saved"; at: string | null }
@@ -25,6 +27,14 @@ export type SaveStatus =
   | { kind: "readonly"; state: string }
   | { kind: "gone" };
 
+interface Refusal {
+  version: number;
+  document: DraftDocument | null;
+  field: string;
+  detail: string;
+  state: string;
+}
+
 export interface SaveEvents {
   onStatus: (status: SaveStatus) => void;
   onSaved: (answer: SaveAnswer) => void;
@@ -32,10 +42,15 @@ export interface SaveEvents {
 
 export const QUIET_MS = 800;
 export const LATEST_MS = 5000;
+/** A connection that went silent is given up, and the same copy is sent again. */
+const SILENT_MS = 30_000;
 const BACK_OFF_S = [1, 2, 4, 8, 15, 30];
 const NOT_NOW = new Set([429, 502, 503, 504]);
-const UNDER_WAY = new Set<SaveStatus["kind"]>(["saving", "retrying"]);
 const FINAL = new Set<SaveStatus["kind"]>(["conflict", "readonly", "gone"]);
+
+/** An answer that was cut off, or is not the portal's, acknowledges nothing. */
+const isSaveAnswer = (body: unknown): body is SaveAnswer =>
+  typeof body === "object" && body !== null && Number.isInteger((body as Partial<SaveAnswer>).version);
 
 /** Saves the whole draft document: one request in flight, later changes wait and go together. */
 export class Autosave {
@@ -86,19 +101,23 @@ export class Autosave {
     this.#latest ??= this.#ports.setTimer(() => this.saveNow(), LATEST_MS);
   }
 
-  /** Sends at once what is unsaved; while a request is out, the change waits for its answer. */
+  /** Sends at once what is unsaved; while a copy waits for its answer, the change waits with it in this browser. */
   saveNow(): void {
     this.#clear("quiet");
     this.#clear("latest");
-    if (this.isStopped || this.#inFlight || !this.#dirty || this.#held !== null) return;
+    if (this.isStopped || !this.#dirty) return;
+    if (this.#held !== null) return this.#keepLater(this.#held);
+    if (this.#inFlight) return;
     this.#dirty = false;
     void this.#begin();
   }
 
-  /** Saves and waits, through every other try, until everything is acknowledged; false if saving stopped. */
-  async settle(): Promise<boolean> {
+  /** Saves and waits until everything is acknowledged, where patient through every other try; false if saving stopped. */
+  async settle({ isPatient = true } = {}): Promise<boolean> {
     this.saveNow();
-    while (this.isUnsaved && UNDER_WAY.has(this.status.kind)) {
+    const waits = (): boolean =>
+      this.status.kind === "saving" || (isPatient && this.status.kind === "retrying");
+    while (this.isUnsaved && waits()) {
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
       this.saveNow();
     }
@@ -116,6 +135,11 @@ export class Autosave {
     if (this.#held === null || this.#inFlight || this.isStopped) return;
     this.#clear("retry");
     void this.#send(this.#held);
+  }
+
+  /** Somebody else's save stands on the server: nothing is sent before the reader has decided. */
+  conflict(version: number, document: DraftDocument): void {
+    this.#say({ kind: "conflict", version, document });
   }
 
   /** A conflict was decided: the result is a new save on the server's version. */
@@ -139,6 +163,10 @@ export class Autosave {
     this.#say({ kind: "saving" });
     await this.#ports.keep(copy).catch(() => undefined);
     await this.#send(copy);
+  }
+
+  #keepLater(held: LocalCopy): void {
+    void this.#ports.keep({ ...held, later: this.#document() }).catch(() => undefined);
   }
 
   async #send(copy: LocalCopy): Promise<void> {
@@ -166,6 +194,7 @@ export class Autosave {
       return await this.#ports.fetch(this.#url, {
         method: "PUT",
         credentials: "same-origin",
+        signal: AbortSignal.timeout(SILENT_MS),
         headers: {
           "Content-Type": "application/json",
           "If-Match": `"${copy.base_version}"`,
@@ -181,30 +210,37 @@ export class Autosave {
 
   async #answered(response: Response): Promise<SaveStatus> {
     const body: unknown = await response.json().catch(() => ({}));
-    if (response.status === 200) return this.#saved(body as SaveAnswer);
-    if (response.status === 401) return { kind: "signed-out" };
-    const fields = body as Partial<{
-      version: number;
-      document: DraftDocument;
-      field: string;
-      detail: string;
-      state: string;
-    }>;
-    if (response.status === 409 && fields.document !== undefined && fields.version !== undefined) {
-      return { kind: "conflict", version: fields.version, document: fields.document };
-    }
+    if (response.status === 200) return isSaveAnswer(body) ? this.#saved(body) : this.#later(null);
+    // 403 is a token that no longer holds: signing in gives another
+    if (response.status === 401 || response.status === 403) return { kind: "signed-out" };
+    const fields = body as Partial<Refusal>;
+    if (response.status === 409 && fields.document !== undefined && fields.version !== undefined)
+      return this.#overtaken(fields.version, fields.document);
     if (response.status === 423) return { kind: "readonly", state: fields.state ?? "locked" };
-    if (response.status === 404 || response.status === 403) return { kind: "gone" };
+    if (response.status === 404) return { kind: "gone" };
     this.#held = null;
     const detail = fields.detail ?? `status ${response.status}`;
     return { kind: "refused", field: fields.field ?? "", detail };
+  }
+
+  /** Another save stands on the server; if it holds none any more, as after a restore, all there is goes out anew. */
+  #overtaken(version: number, document: DraftDocument | null): SaveStatus {
+    if (document !== null) {
+      if (this.#dirty && this.#held !== null) this.#keepLater(this.#held);
+      return { kind: "conflict", version, document };
+    }
+    this.version = version;
+    this.#held = null;
+    this.#dirty = true;
+    return { kind: "saved", at: null };
   }
 
   async #saved(answer: SaveAnswer): Promise<SaveStatus> {
     this.version = answer.version;
     this.#held = null;
     this.#attempt = 0;
-    await this.#ports.drop().catch(() => undefined);
+    // what has changed meanwhile is kept in the place of this copy, when it is sent
+    if (!this.#dirty) await this.#ports.drop().catch(() => undefined);
     this.#events.onSaved(answer);
     return { kind: "saved", at: answer.saved_at };
   }

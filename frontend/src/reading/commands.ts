@@ -188,11 +188,11 @@ function leaveMode(desk: Desk): void {
   desk.outlining.leave();
 }
 
-let beforeSingle: Desk["state"]["layout"] = "six";
+const beforeSingle = new WeakMap<Desk, Desk["state"]["layout"]>();
 function toggleSingle(desk: Desk): void {
   const { layout } = desk.state;
-  if (layout !== "single") beforeSingle = layout;
-  desk.setLayout(layout === "single" ? beforeSingle : "single");
+  if (layout !== "single") beforeSingle.set(desk, layout);
+  desk.setLayout(layout === "single" ? (beforeSingle.get(desk) ?? "six") : "single");
 }
 
 const focusForm: Command = () =>
@@ -289,7 +289,7 @@ export const COMMANDS: Record<string, Command> = {
   "vertex-insert": editSelected(insertVertex),
   "vertex-delete": editSelected(removeVertex),
   "outline-delete": deleteOutline,
-  copy: (desk) => desk.outlining.copy(),
+  copy: (desk) => void desk.outlining.copy(),
   "shift-mode": (desk) => desk.outlining.startShift(),
   "shift-slice-up": (desk) => void desk.outlining.shiftSlice(1),
   "shift-slice-down": (desk) => void desk.outlining.shiftSlice(-1),

@@ -130,6 +130,23 @@ describe("a read that is submitted", () => {
     expect(sent?.body).toEqual({ version: world.desk.autosave.version });
     expect([world.opened, world.left]).toEqual([["/reading/cases/P4/"], []]);
   });
+  it("waits for what changed while the summary stood, and names that version", async () => {
+    const world = await readyToSubmit();
+    const before = world.desk.autosave.version;
+    world.desk.changed("soon");
+    await world.desk.submit();
+    const sent = world.requests.map(({ url }) => url.split("/").at(-1));
+    expect(sent.lastIndexOf("draft")).toBeLessThan(sent.indexOf("submit"));
+    expect(world.requests.find(({ url }) => url.endsWith("submit"))?.body).toEqual({ version: before + 1 });
+  });
+  it("is not sent while the draft cannot be saved", async () => {
+    const world = await readyToSubmit();
+    world.replies.set("draft", ["broken"]);
+    world.desk.changed("soon");
+    await world.desk.submit();
+    expect(world.requests.some(({ url }) => url.endsWith("submit"))).toBe(false);
+    expect(world.desk.state.alert).toBe("Not submitted: the draft is not saved yet.");
+  });
   it("is sent once, however often the button is pressed", async () => {
     const world = await readyToSubmit();
     world.replies.set("submit", [{ status: 200, body: { next: "/reading/cases/P4/", home: "/reading/" } }]);
@@ -168,6 +185,13 @@ describe("a read that is submitted", () => {
     await world.desk.submit();
     expect(world.desk.state.alert).toBe(sentence);
     expect([world.opened, world.left]).toEqual([[], []]);
+  });
+  it("is not left for an answer that cannot be read", async () => {
+    const world = await readyToSubmit();
+    world.replies.set("submit", [{ status: 200, body: {} }]);
+    await world.desk.submit();
+    expect([world.opened, world.left]).toEqual([[], []]);
+    expect(world.desk.state.alert).toMatch(/^Not submitted/);
   });
   it("shows the problems that the server found", async () => {
     const world = await readyToSubmit();
@@ -296,6 +320,38 @@ describe("after a crash or a reload", () => {
     await world.pass();
     return world;
   };
+  it("what changed after the copy that waits is shown, and sent after it", async () => {
+    const kept = {
+      ...copyOf(3, { call: "benign" }),
+      later: { ...empty, answers: { call: "benign", confidence: 4 } },
+    };
+    const world = await recovering(kept, withDraft(3, empty));
+    expect(world.desk.state.answers).toEqual({ call: "benign", confidence: 4 });
+    await world.pass(1000);
+    expect(world.saves().map(({ answers }) => answers)).toEqual([
+      { call: "benign" },
+      { call: "benign", confidence: 4 },
+    ]);
+  });
+  it("what changed after a copy whose answer was never seen is no conflict", async () => {
+    const kept = {
+      ...copyOf(3, { call: "benign" }),
+      later: { ...empty, answers: { call: "benign", confidence: 4 } },
+    };
+    const world = await recovering(kept, withDraft(4, kept.document));
+    await world.pass(1000);
+    expect(world.desk.state.dialog).toBeNull();
+    expect(world.saves().map(({ answers }) => answers)).toEqual([{ call: "benign", confidence: 4 }]);
+  });
+  it("a conflict stops saving until it is decided, whatever is done meanwhile", async () => {
+    const server: DraftDocument = { ...empty, answers: { call: "metastasis" } };
+    const world = await recovering(copyOf(3, { call: "benign" }), withDraft(5, server));
+    world.desk.store.set({ dialog: null });
+    world.desk.changed("now");
+    world.desk.answer("confidence", 1);
+    await world.pass(10_000);
+    expect([world.saves(), world.desk.isEditable]).toEqual([[], false]);
+  });
   it("a copy on the server's version is shown and sent again under its old key", async () => {
     const world = await recovering(copyOf(3, { call: "benign" }), withDraft(3, empty));
     expect(world.desk.state.answers).toEqual({ call: "benign" });

@@ -23,6 +23,7 @@ import { type DeskState, initialState, NO_PROBLEMS } from "./desk_state.ts";
 import { draftKey, type LocalDrafts } from "./local_drafts.ts";
 import { Outlining } from "./outlining.ts";
 import { withAnswer } from "./questions.ts";
+import { recover } from "./recovery.ts";
 import { SummaryOpening } from "./summary_opening.ts";
 import { Timing } from "./timing.ts";
 
@@ -36,6 +37,9 @@ export interface DeskPorts {
 type Urgency = "soon" | "now";
 
 const ANNOUNCE_MS = 500;
+const SILENT_MS = 60_000;
+const isSubmitAnswer = (body: unknown): body is SubmitAnswer =>
+  typeof (body as Partial<SubmitAnswer> | null)?.home === "string";
 const isSlot = (role: string): role is Slot => role === "CT" || role === "SPECT";
 
 /** One open case: what is shown, what was answered and drawn, and that none of it is lost. */
@@ -127,23 +131,8 @@ export class Desk {
     await this.viewer.open();
   }
 
-  /** An unacknowledged draft of this browser wins if the server has not moved on; else both are shown. */
   async recover(): Promise<void> {
-    const { owner, code, draft } = this.case;
-    const copy = await this.#ports.drafts.get(draftKey(owner, code), Date.now()).catch(() => null);
-    if (copy === null || this.state.readOnly !== null) return;
-    this.#takeOver(copy.document);
-    if (copy.base_version === draft.version) {
-      this.#replayed = true;
-      this.autosave.replay(copy);
-    } else if (draft.document === null) {
-      // the server fell behind this copy, as after a restore: what is kept here is saved anew
-      this.changed("now");
-    } else if (JSON.stringify(copy.document) !== JSON.stringify(draft.document)) {
-      this.#saveStatus({ kind: "conflict", version: draft.version, document: draft.document });
-    } else {
-      await this.#ports.drafts.remove(draftKey(owner, code)).catch(() => undefined);
-    }
+    this.#replayed = await recover(this, this.#ports.drafts);
   }
 
   say(announcement: string): void {
@@ -230,12 +219,14 @@ export class Desk {
   async #submit(): Promise<void> {
     if (this.submitRefusal !== null || this.#closing !== null) return;
     this.timing.record("submit_pressed");
+    if (!(await this.autosave.settle({ isPatient: false })))
+      return this.store.set({ alert: "Not submitted: the draft is not saved yet." });
     await this.timing.flush();
     const response = await this.#post(this.case.urls.submit, { version: this.autosave.version });
     if (response === null)
       return this.store.set({ alert: "The server did not answer; the read is not submitted yet." });
     const body: unknown = await response.json().catch(() => ({}));
-    if (response.status === 200) return this.#submitted(body as SubmitAnswer);
+    if (response.status === 200 && isSubmitAnswer(body)) return this.#submitted(body);
     const { detail, problems } = body as Partial<{ detail: string; problems: DeskState["problems"] }>;
     this.store.set({
       alert: `Not submitted: ${detail ?? `status ${response.status}`}`,
@@ -268,9 +259,15 @@ export class Desk {
     this.store.set({ outlines: remember(this.state.outlines, draft.document.outlines, outlines) });
   }
 
+  /** Another draft takes the place of this one, undoable. */
+  takeOver({ answers, outlines }: DraftDocument): void {
+    this.store.set({ answers, outlines: replaceAll(this.state.outlines, outlines) });
+    this.outlining.redraw();
+  }
+
   /** Decides a conflict: the chosen draft becomes a new save on the server's version. */
   resolveConflict(chosen: DraftDocument, version: number): void {
-    this.#takeOver(chosen);
+    this.takeOver(chosen);
     this.store.set({ dialog: null });
     this.autosave.resolve(version);
   }
@@ -290,11 +287,6 @@ export class Desk {
     await viewer?.dispose();
   }
 
-  #takeOver({ answers, outlines }: DraftDocument): void {
-    this.store.set({ answers, outlines: replaceAll(this.state.outlines, outlines) });
-    this.outlining.redraw();
-  }
-
   #post(url: string, body: object): Promise<Response | null> {
     return this.#send("POST", url, body);
   }
@@ -304,6 +296,7 @@ export class Desk {
       .fetch(url, {
         method,
         credentials: "same-origin",
+        signal: AbortSignal.timeout(SILENT_MS),
         headers: { "Content-Type": "application/json", "X-CSRFToken": this.case.csrf_token },
         body: JSON.stringify(body),
       })

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import type { DraftDocument, Slot } from "../api/types.ts";
 import { Modal } from "../ui/modal.tsx";
+import { isSame } from "../ui/same.ts";
 import { useStore } from "../ui/store.ts";
 import type { Desk } from "./desk.ts";
 import { problemText } from "./form.tsx";
@@ -17,7 +18,7 @@ function Summary({ desk, onClose }: { desk: Desk; onClose: () => void }) {
   const questions = visibleQuestions(desk.case.questionnaire.questions, answers);
   const refusal = desk.submitRefusal;
   return (
-    <Modal title="Check and submit" onClose={onClose}>
+    <Modal title="Check and submit" onClose={onClose} isFirm={isSent}>
       <dl class="summary">
         {questions.map((question) => (
           <div key={question.id}>
@@ -56,12 +57,14 @@ function Summary({ desk, onClose }: { desk: Desk; onClose: () => void }) {
           disabled={refusal !== null}
           onClick={() => {
             setSent(true);
-            void desk.submit().finally(onClose);
+            void desk.submit().finally(() => {
+              if (desk.state.dialog === "summary") onClose();
+            });
           }}
         >
           {isSent ? "Submitting …" : "Submit"} <kbd>Enter</kbd>
         </button>
-        <button type="button" class="button" onClick={onClose}>
+        <button type="button" class="button" disabled={isSent} onClick={onClose}>
           Return <kbd>Esc</kbd>
         </button>
       </div>
@@ -90,9 +93,7 @@ function conflictItems(desk: Desk, mine: DraftDocument, server: DraftDocument): 
       server: answerText(question, server.answers[question.id]),
     }))
     .filter((item) => item.mine !== item.server);
-  const slots = SLOTS.filter(
-    (slot) => JSON.stringify(mine.outlines[slot]) !== JSON.stringify(server.outlines[slot]),
-  ).map((slot) => ({
+  const slots = SLOTS.filter((slot) => !isSame(mine.outlines[slot], server.outlines[slot])).map((slot) => ({
     id: `outline-${slot}`,
     label: `Outline on ${slot}`,
     mine: outlineText(mine, slot),
@@ -119,7 +120,7 @@ function Conflict({ desk }: { desk: Desk }) {
     />
   );
   return (
-    <Modal title="This case was saved elsewhere meanwhile" onClose={() => undefined}>
+    <Modal title="This case was saved elsewhere meanwhile" onClose={() => undefined} isFirm>
       <p>Choose what to keep. Nothing is overwritten before you decide.</p>
       <table class="conflict">
         <thead>
@@ -165,7 +166,8 @@ function Replace({ desk, onClose }: { desk: Desk; onClose: () => void }) {
           class="button primary"
           onClick={() => {
             onClose();
-            desk.outlining.copy(true);
+            // a pane takes the focus only once the dialog has given it back
+            setTimeout(() => void desk.outlining.copy(true));
           }}
         >
           Replace

@@ -585,8 +585,17 @@ describe("V7: copying to the other modality", () => {
     await world.run("copy");
     expect(world.desk.state.dialog).toBe("replace");
     expect(steps(world)).toBe(before);
-    world.desk.outlining.copy(true);
+    void world.desk.outlining.copy(true);
     expect(steps(world)).toBe(before + 1);
+  });
+  it("starts shift mode only where the reader still is when the slice has come", async () => {
+    const world = await drawnOnSpect();
+    const copied = world.desk.outlining.copy();
+    world.desk.activate("spect");
+    world.desk.outlining.enter("SPECT", "freehand");
+    await world.pass(10);
+    await copied;
+    expect(world.desk.state.mode).toMatchObject({ kind: "outline", slot: "SPECT" });
   });
   it("of nothing is refused", async () => {
     const world = await drawing();

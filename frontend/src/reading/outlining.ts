@@ -16,20 +16,19 @@ import { commit, redo, redoSlot, undo, undoSlot } from "../roi/outline_store.ts"
 import { along, distance } from "../roi/vec.ts";
 import { pixelsPerMm } from "../viewer/affine.ts";
 import type { Scene, SceneOutline } from "../viewer/overlay.ts";
-import type { Pane, PaneId } from "../viewer/pane.ts";
+import type { Pane } from "../viewer/pane.ts";
 import { attachPointer, type PointerTaker } from "../viewer/pointer.ts";
 import type { Viewer } from "../viewer/viewer.ts";
 import { dressOverlay } from "./commands.ts";
 import type { Desk } from "./desk.ts";
 import type { Mode } from "./desk_state.ts";
+import { other, PANE_OF, slotOfPane } from "./slots.ts";
 
-const PANE_OF: Record<Slot, PaneId> = { CT: "ct", SPECT: "spect" };
 const GRAB_PX = 8;
 const LEAST_PX_PER_PIXEL = 3;
 const LARGEST_MM_PER_PX = 0.35;
 const PLAIN = { closed: true, ghost: false, faulty: false, handles: false, selected: null };
 const CANNOT_CHANGE = "This read cannot change.";
-const other = (slot: Slot): Slot => (slot === "CT" ? "SPECT" : "CT");
 
 type OutlineMode = Extract<Mode, { kind: "outline" }>;
 
@@ -58,8 +57,7 @@ export class Outlining {
   }
 
   slotOf(pane: Pane | null): Slot | null {
-    if (pane?.id === "ct") return "CT";
-    return pane?.id === "spect" ? "SPECT" : null;
+    return slotOfPane(pane?.id);
   }
 
   imageOn(slot: Slot): BoundImage | null {
@@ -176,7 +174,7 @@ export class Outlining {
   }
 
   /** Copies to the other modality and starts shift mode there; an existing outline is asked about once. */
-  copy(isConfirmed = false): void {
+  async copy(isConfirmed = false): Promise<void> {
     if (this.isClosed()) return;
     const refusal = this.copyRefusal();
     if (refusal !== null) return this.#desk.say(refusal);
@@ -190,10 +188,11 @@ export class Outlining {
     const to = image === null ? undefined : images[copyTarget(image, images, this.#desk.case.lesion.world)];
     if (outline === null || image === null || to === undefined) return;
     const revision = this.#desk.state.outlines.revision[slot];
-    const copied = copyOutline(outline, { slot, revision, image }, to);
-    this.commit(target, copied, "copy");
+    this.commit(target, copyOutline(outline, { slot, revision, image }, to), "copy");
     this.#desk.focusPane(PANE_OF[target]);
-    void this.#showSliceOf(target).then(() => this.startShift(target));
+    await this.#showSliceOf(target);
+    // whoever has gone on to another pane or outline while the slice was loading is left there
+    if (this.mode.kind === "view" && this.slotOf(this.#desk.activePane) === target) this.startShift(target);
   }
 
   startShift(slot: Slot | null = this.#slotInHand()): void {

@@ -1,6 +1,6 @@
 import { render } from "preact";
-import type { CaseDocument } from "../api/types.ts";
 import { readCaseDocument } from "../api/validate.ts";
+import { sendSigned } from "../ui/csrf.ts";
 import { hasWebGl2 } from "../viewer/engine.ts";
 import { App } from "./app.tsx";
 import { Desk, type DeskPorts } from "./desk.ts";
@@ -8,8 +8,6 @@ import { errorFacts } from "./error_facts.ts";
 import { openLocalDrafts } from "./local_drafts.ts";
 
 let current: Desk | null = null;
-
-const send = (url: string, init: RequestInit): Promise<Response> => fetch(url, init);
 
 function refuse(host: HTMLElement, reason: string): void {
   host.dataset.desk = "refused";
@@ -44,10 +42,11 @@ async function openNext(host: HTMLElement, url: string, ports: DeskPorts): Promi
   render(null, host);
   delete host.dataset.desk;
   await closed;
-  const response = await send(`${url}document`, { credentials: "same-origin" }).catch(() => null);
-  if (response?.status !== 200) return window.location.assign(url);
+  const response = await sendSigned(`${url}document`, { credentials: "same-origin" }).catch(() => null);
+  const raw = response?.status === 200 ? await response.json().catch(() => null) : null;
+  if (raw === null) return window.location.assign(url);
   window.history.pushState(null, "", url);
-  await open(host, (await response.json()) as CaseDocument, ports);
+  await open(host, raw, ports);
 }
 
 function listen(): void {
@@ -88,7 +87,7 @@ export async function startReadingRoom(host: HTMLElement | null, source: HTMLEle
   if (host === null || source === null) return;
   if (!hasWebGl2()) return refuse(host, "This browser offers no WebGL 2, which the image panes need.");
   const ports: DeskPorts = {
-    fetch: send,
+    fetch: sendSigned,
     drafts: openLocalDrafts(window.indexedDB),
     leave: (url) => window.location.assign(url),
     openNext: (url) => void openNext(host, url, ports),

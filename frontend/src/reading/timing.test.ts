@@ -11,6 +11,7 @@ let status = 204;
 let batches: Batch[] = [];
 let accepted: Batch[] = [];
 let sent: RequestInit[] = [];
+let held: Promise<void> | null = null;
 let timing: Timing;
 
 beforeEach(() => {
@@ -26,6 +27,7 @@ beforeEach(() => {
       fetch: async (_, init) => {
         if (status === 0) throw new TypeError("network");
         const batch = JSON.parse(String(init.body)) as Batch;
+        await held;
         batches.push(batch);
         sent.push(init);
         if (status < 300) accepted.push(batch);
@@ -69,6 +71,38 @@ describe("timing events", () => {
     await timing.flush();
     await timing.flush();
     expect(batches).toHaveLength(2);
+  });
+  it.each([401, 403, 408, 429])(
+    "are sent again after status %i, which signing in or waiting mends",
+    async (code) => {
+      timing.record("link");
+      status = code;
+      await timing.flush();
+      status = 204;
+      timing.record("layout");
+      await timing.flush();
+      expect(accepted.flatMap(({ events }) => events.map(({ seq }) => seq))).toEqual([0, 1]);
+    },
+  );
+  it("go out in requests of at most 500", async () => {
+    for (let k = 0; k < 1201; k += 1) timing.record("shift");
+    await timing.flush();
+    expect(batches.map(({ events }) => events.length)).toEqual([500, 500, 201]);
+  });
+  it("are all there once a later flush has ended", async () => {
+    let answer = (): void => undefined;
+    held = new Promise((resolve) => {
+      answer = resolve;
+    });
+    timing.record("link");
+    const first = timing.flush();
+    await Promise.resolve();
+    timing.record("submit_pressed");
+    const second = timing.flush().then(() => accepted.length);
+    held = null;
+    answer();
+    await first;
+    expect(await second).toBe(2);
   });
   it("send nothing when there is nothing", async () => {
     await timing.flush();

@@ -8,6 +8,11 @@ export interface TimingPorts {
 
 const IDLE_MS = 60_000;
 const SCROLL_MS = 5000;
+/** The most that one request may carry. */
+const MOST = 500;
+const SILENT_MS = 15_000;
+/** Refusals that another sending would meet again; all else, as of one who must sign in, is sent again. */
+const REFUSED = new Set([400, 404, 413, 422, 423]);
 
 export class Timing {
   readonly pageLoad: string;
@@ -20,6 +25,7 @@ export class Timing {
   #lastInput: number;
   #isIdle = false;
   #hadInput = false;
+  #sending: Promise<unknown> = Promise.resolve();
   #scrolls = new Map<string, number>();
   #scrollSince: number;
 
@@ -62,23 +68,39 @@ export class Timing {
     if (now - this.#scrollSince >= SCROLL_MS) this.#countScrolls(now);
   }
 
-  /** Sends what waits; what the server did not take is sent again with the next batch. */
+  /** Sends what waits, after what is being sent; what the server did not take is sent again with the next batch.
+   *
+   * On leaving (`keepalive`) nothing is waited for.
+   */
   async flush(keepalive = false): Promise<void> {
     this.#countScrolls(this.#ports.now());
-    const events = this.#waiting;
-    if (events.length === 0) return;
-    this.#waiting = [];
-    const sent = await this.#ports
+    const before = this.#sending;
+    const sent = keepalive ? this.#sendAll(true) : before.then(() => this.#sendAll(false));
+    this.#sending = Promise.all([before, sent]);
+    await this.#sending;
+  }
+
+  async #sendAll(keepalive: boolean): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const events = this.#waiting.splice(0, MOST);
+      if (await this.#isTaken(events, keepalive)) continue;
+      this.#waiting = [...events, ...this.#waiting];
+      return;
+    }
+  }
+
+  #isTaken(events: TimingEvent[], keepalive: boolean): Promise<boolean> {
+    return this.#ports
       .fetch(this.#url, {
         method: "POST",
         keepalive,
         credentials: "same-origin",
+        signal: AbortSignal.timeout(SILENT_MS),
         headers: { "Content-Type": "application/json", "X-CSRFToken": this.#csrf },
         body: JSON.stringify({ page_load: this.pageLoad, events }),
       })
-      .then((response) => response.ok || (response.status >= 400 && response.status < 500))
+      .then((response) => response.ok || REFUSED.has(response.status))
       .catch(() => false);
-    if (!sent) this.#waiting = [...events, ...this.#waiting];
   }
 
   #countScrolls(now: number): void {

@@ -1,4 +1,5 @@
 import type { Outline, Outlines, Slot } from "../api/types.ts";
+import { isSame } from "../ui/same.ts";
 
 /** The single truth about outlines: what is drawn now, and every step that led here. */
 export interface OutlineState {
@@ -55,7 +56,6 @@ export function redo(state: OutlineState): OutlineState {
 }
 
 const SLOTS: Slot[] = ["CT", "SPECT"];
-const isSame = (a: Outline | null, b: Outline | null): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** Another draft takes the place of this one, as steps that can be undone. */
 export const replaceAll = (state: OutlineState, next: Outlines): OutlineState =>

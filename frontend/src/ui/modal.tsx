@@ -5,10 +5,13 @@ import { useEffect, useRef } from "preact/hooks";
 export function Modal({
   title,
   onClose,
+  isFirm = false,
   children,
 }: {
   title: string;
   onClose: () => void;
+  /** It must be answered: Escape leaves it open. A browser lets `cancel` be refused once, the key each time. */
+  isFirm?: boolean;
   children: ComponentChildren;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -28,10 +31,11 @@ export function Modal({
       aria-labelledby="dialog-title"
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        if (!isFirm) onClose();
       }}
       onKeyDown={(event) => {
-        if (event.repeat && event.key === "Enter") event.preventDefault();
+        const isHeld = event.repeat && event.key === "Enter";
+        if (isHeld || (isFirm && event.key === "Escape")) event.preventDefault();
       }}
     >
       <h2 id="dialog-title">{title}</h2>

@@ -1,6 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Chosen } from "./batches.ts";
-import { fromDrop, fromInput } from "./chosen.ts";
+import { type Dropped, fromDrop, fromInput } from "./chosen.ts";
 import { readableBytes, readableWait } from "./rate.ts";
 import { type Ports, type Progress, Upload } from "./upload.ts";
 
@@ -13,9 +12,17 @@ interface Status {
   failure: string;
   isBusy: boolean;
 }
-type Start = (files: Chosen[], isFolder: boolean) => void;
+type Start = (choice: Promise<Dropped>) => void;
 
 const IDLE: Status = { progress: null, failure: "", isBusy: false };
+
+async function uploaded(ports: Ports, choice: Promise<Dropped>, say: (to: Progress) => void): Promise<void> {
+  const { files, isFolder } = await choice.catch(() => {
+    throw new Error("What you dropped cannot be read by this browser.");
+  });
+  if (files.length === 0) throw new Error("There is no file in what you chose.");
+  await new Upload(ports, say).run(files, isFolder);
+}
 
 /** Closing the page would leave the rest unsent, so the browser asks first. */
 function useGuard(isBusy: boolean): void {
@@ -29,18 +36,22 @@ function useGuard(isBusy: boolean): void {
 
 function usePorts(ports: Ports): [Status, Start] {
   const [status, setStatus] = useState(IDLE);
+  const isRunning = useRef(false);
   useGuard(status.isBusy);
-  const start: Start = (files, isFolder) => {
-    if (files.length === 0) return setStatus({ ...IDLE, failure: "There is no file in what you chose." });
+  /** One after the other: a large folder takes its time until the first file is known. */
+  const start: Start = (choice) => {
+    if (isRunning.current) return;
+    isRunning.current = true;
     setStatus({ ...IDLE, isBusy: true });
-    const upload = new Upload(ports, (progress) => setStatus((old) => ({ ...old, progress })));
-    upload.run(files, isFolder).then(
-      () => setStatus((old) => ({ ...old, isBusy: false })),
-      (error: unknown) => {
+    uploaded(ports, choice, (progress) => setStatus((old) => ({ ...old, progress })))
+      .catch((error: unknown) => {
         const failure = error instanceof Error ? error.message : String(error);
-        setStatus((old) => ({ ...old, isBusy: false, failure }));
-      },
-    );
+        setStatus((old) => ({ ...old, failure }));
+      })
+      .finally(() => {
+        isRunning.current = false;
+        setStatus((old) => ({ ...old, isBusy: false }));
+      });
   };
   return [status, start];
 }
@@ -49,12 +60,14 @@ function Chooser({ start }: { start: Start }) {
   const folder = useRef<HTMLInputElement>(null);
   const [isOver, setOver] = useState(false);
   useEffect(() => folder.current?.setAttribute("webkitdirectory", ""), []);
+  const choose = (files: FileList | null, isFolder: boolean): void =>
+    start(Promise.resolve({ files: fromInput(files), isFolder }));
   const drop = (event: DragEvent): void => {
     event.preventDefault();
     setOver(false);
     const { dataTransfer } = event;
     if (dataTransfer === null) return;
-    void fromDrop(dataTransfer).then(({ files, isFolder }) => start(files, isFolder));
+    start(fromDrop(dataTransfer));
   };
   const over = (event: DragEvent): void => {
     event.preventDefault();
@@ -72,16 +85,11 @@ function Chooser({ start }: { start: Start }) {
       <div class="choices">
         <label>
           Files or a zip
-          <input type="file" multiple onChange={(e) => start(fromInput(e.currentTarget.files), false)} />
+          <input type="file" multiple onChange={(e) => choose(e.currentTarget.files, false)} />
         </label>
         <label>
           A whole folder
-          <input
-            ref={folder}
-            type="file"
-            multiple
-            onChange={(e) => start(fromInput(e.currentTarget.files), true)}
-          />
+          <input ref={folder} type="file" multiple onChange={(e) => choose(e.currentTarget.files, true)} />
         </label>
       </div>
     </section>
@@ -148,6 +156,7 @@ export function Panel({ ports, reports }: PanelProps) {
           {failure}
         </p>
       )}
+      {isBusy && progress === null ? <p role="status">Looking what there is …</p> : null}
       {progress === null ? null : (
         <section class="card" aria-label="Import under way" aria-busy={isBusy}>
           <p role="status">{failure === "" ? STAGES[progress.stage] : "Stopped."}</p>

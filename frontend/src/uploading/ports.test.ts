@@ -38,7 +38,10 @@ const answerWith = (status: number, body: string, headers: Record<string, string
   vi.stubGlobal("fetch", fetched);
   return fetched;
 };
-beforeEach(() => vi.stubGlobal("XMLHttpRequest", Played));
+beforeEach(() => {
+  vi.stubGlobal("XMLHttpRequest", Played);
+  vi.stubGlobal("document", { cookie: "" });
+});
 afterEach(() => vi.unstubAllGlobals());
 
 describe("asking the server", () => {

@@ -1,9 +1,10 @@
+import { tokenNow } from "../ui/csrf.ts";
 import type { Answer } from "./sending.ts";
 import type { Ports } from "./upload.ts";
 
 const headersFor = (csrf: string): Record<string, string> => ({
   Accept: "application/json",
-  "X-CSRFToken": csrf,
+  "X-CSRFToken": tokenNow(csrf),
 });
 
 const parsed = (raw: string): unknown => {
@@ -23,9 +24,11 @@ async function post(url: string, csrf: string, body: unknown): Promise<Answer> {
   const headers = { ...headersFor(csrf), "Content-Type": "application/json" };
   const init: RequestInit = { method: "POST", headers, credentials: "same-origin" };
   const response = await fetch(url, { ...init, body: JSON.stringify(body ?? {}) }).catch(() => null);
-  if (response === null) return { status: 0, body: null, retryAfterS: null };
+  const text = (await response?.text().catch(() => null)) ?? null;
+  // also an answer that was cut off is none
+  if (response === null || text === null) return { status: 0, body: null, retryAfterS: null };
   const retryAfterS = seconds(response.headers.get("Retry-After"));
-  return { status: response.status, body: parsed(await response.text()), retryAfterS };
+  return { status: response.status, body: parsed(text), retryAfterS };
 }
 
 /** `fetch` does not tell how much of a body has left, so batches go by XMLHttpRequest. */

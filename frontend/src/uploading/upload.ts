@@ -75,6 +75,7 @@ export class Upload {
   };
   #settled = 0;
   #carried = 0;
+  #most = 0;
 
   constructor(ports: Ports, onProgress: (progress: Progress) => void) {
     this.#ports = ports;
@@ -154,7 +155,9 @@ export class Upload {
     const { bytes } = this.#progress;
     const flying = [...this.#inFlight.values()].reduce((sum, one) => sum + one, 0);
     const bytesDone = Math.min(bytes, this.#settled + flying);
-    this.#rate.add(this.#ports.now(), this.#carried + flying);
+    // a batch that is sent again begins anew, which takes nothing back
+    this.#most = Math.max(this.#most, this.#carried + flying);
+    this.#rate.add(this.#ports.now(), this.#most);
     const secondsLeft = this.#rate.secondsLeft(bytes - bytesDone);
     const pace = { bytesPerSecond: this.#rate.bytesPerSecond, secondsLeft };
     this.#progress = { ...this.#progress, bytesDone, ...pace, ...change };

@@ -131,6 +131,31 @@ describe("a pointer that is taken away", () => {
     world.point("ct", "pointerup", 120, 120);
     expect(world.desk.viewer?.focus).not.toEqual(before);
   });
+  it("a palm that comes down beside a pen takes nothing over", async () => {
+    const [alone, beside] = [await opened("pan"), await opened("pan")];
+    for (const world of [alone, beside]) {
+      const root = rootOf(world, "ct");
+      root.dispatchEvent(pointerEvent("pointerdown", 200, 200));
+      if (world === beside) {
+        root.dispatchEvent(pointerEvent("pointerdown", 300, 300, { id: 2 }));
+        root.dispatchEvent(pointerEvent("pointermove", 310, 310, { id: 2 }));
+        root.dispatchEvent(pointerEvent("pointerup", 310, 310, { id: 2 }));
+      }
+      root.dispatchEvent(pointerEvent("pointermove", 240, 200));
+      root.dispatchEvent(pointerEvent("pointerup", 240, 200));
+    }
+    expect(beside.pane("ct").look.centre).toEqual(alone.pane("ct").look.centre);
+    expect(alone.pane("ct").look.centre).not.toBeNull();
+  });
+  it("a pointer whose end was lost is let go, and the next one works", async () => {
+    const world = await opened("pan");
+    const root = rootOf(world, "ct");
+    root.dispatchEvent(pointerEvent("pointerdown", 200, 200, { id: 2 }));
+    root.dispatchEvent(pointerEvent("lostpointercapture", 0, 0, { id: 2 }));
+    root.dispatchEvent(pointerEvent("pointerdown", 200, 200));
+    root.dispatchEvent(pointerEvent("pointermove", 240, 200));
+    expect(world.pane("ct").look.centre).not.toBeNull();
+  });
   it("another finger's end is not its own", async () => {
     const world = await opened("pan");
     const root = rootOf(world, "ct");

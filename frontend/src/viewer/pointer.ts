@@ -96,15 +96,16 @@ export function attachPointer(pane: Pane, taker: PointerTaker): () => void {
   const abort = new AbortController();
   const { signal } = abort;
   let drag: Drag | null = null;
-  const worldAt = (event: MouseEvent): Vec3 => worldUnder(pane, event);
+  const isOther = (event: PointerEvent): boolean => drag !== null && event.pointerId !== drag.pointer;
   const down = (event: PointerEvent): void => {
-    if (event.target instanceof HTMLButtonElement) return;
+    // a palm beside the pen takes nothing over
+    if (event.target instanceof HTMLButtonElement || isOther(event)) return;
     taker.activate(pane);
     root.focus({ preventScroll: true });
     if (pane.affine === null) return;
     root.setPointerCapture(event.pointerId);
     drag = startDrag(event, event.button === 0 && taker.takes(pane), toolOf(event, taker.tool()));
-    if (drag.taken) taker.down(pane, worldAt(event), event);
+    if (drag.taken) taker.down(pane, worldUnder(pane, event), event);
     event.preventDefault();
   };
   const move = (event: PointerEvent): void => {
@@ -112,7 +113,7 @@ export function attachPointer(pane: Pane, taker: PointerTaker): () => void {
     const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
     if (!drag.moved && Math.hypot(dx, dy) < CLICK_PX && !drag.taken) return;
     drag.moved = true;
-    if (drag.taken) return taker.move(pane, worldAt(event), event);
+    if (drag.taken) return taker.move(pane, worldUnder(pane, event), event);
     [drag.x, drag.y] = [event.clientX, event.clientY];
     applyDrag(pane, taker, drag, dx, dy);
   };
@@ -120,8 +121,8 @@ export function attachPointer(pane: Pane, taker: PointerTaker): () => void {
     if (drag === null || event.pointerId !== drag.pointer) return;
     const ended = drag;
     drag = null;
-    if (ended.taken) taker.up(pane, worldAt(event), event);
-    else if (!ended.moved && event.button === 0) taker.click(pane, worldAt(event));
+    if (ended.taken) taker.up(pane, worldUnder(pane, event), event);
+    else if (!ended.moved && event.button === 0) taker.click(pane, worldUnder(pane, event));
   };
   /** It says nothing of where it ended (often 0, 0), so no place of it is used and it clicks nothing. */
   const cancel = (event: PointerEvent): void => {
@@ -134,6 +135,7 @@ export function attachPointer(pane: Pane, taker: PointerTaker): () => void {
   root.addEventListener("pointermove", move, { signal });
   root.addEventListener("pointerup", up, { signal });
   root.addEventListener("pointercancel", cancel, { signal });
+  root.addEventListener("lostpointercapture", cancel, { signal });
   attachRest(pane, taker, signal);
   return () => abort.abort();
 }
