@@ -22,6 +22,7 @@ from portal.archive.appending import Appending, writing
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
 from portal.archive.index import Outcome, indexed, refuse_other_kind, refused, store
+from portal.archive.locked import shelved, why_closed
 from portal.archive.models import Import, ImportFile, Instance, Series
 from portal.archive.pool import text
 from portal.archive.recent import Recent
@@ -71,6 +72,7 @@ class Run:
     sealing: Sealing = field(default_factory=Sealing)
     appending: Appending = field(default_factory=Appending)
     noted: list[ImportFile] = field(default_factory=list)
+    shelved: str = ""
     is_last: bool = False
     is_ended: bool = False
 
@@ -140,6 +142,7 @@ def write_whole(run: Run, arriving: Arriving) -> None:
 
 def write_in_one(run: Run, arriving: Arriving) -> None:
     with writing() as run.appending, transaction.atomic(durable=True):
+        keep_out(run)
         answered = answered_places(run.row, run.work.batch)
         todo: dict[int, Read] = {}
         touched: Touched = {}
@@ -153,6 +156,13 @@ def write_in_one(run: Run, arriving: Arriving) -> None:
                 settle(series, images)
             told = {place: (todo[place].entry, outcome) for place, outcome in found.items()}
             report(run, told)
+
+
+def keep_out(run: Run) -> None:
+    """A study whose cohort was locked after the import began takes no more of it; asked anew where a batch is repeated."""
+    run.shelved = run.shelved or why_closed(run.context.study_key)
+    if run.shelved:
+        run.context = shelved(run.context, run.row, run.shelved)
 
 
 def report(run: Run, told: Mapping[int, tuple[Entry, Outcome]]) -> None:

@@ -11,6 +11,7 @@ from portal.accounts.models import User
 from portal.archive import copies, identities, packs
 from portal.archive.classify import KINDS_OF_PT, UNDECIDED
 from portal.archive.confirming import NO_VOLUME, TO_CONFIRM, check_seen, option_of, stack_as
+from portal.archive.locked import under_way, why_closed
 from portal.archive.models import Exam, Identity, Instance, Series, SourceSeries, SourceUid
 from portal.archive.refusals import Refusal
 from portal.archive.remote import DicomwebServer
@@ -54,6 +55,7 @@ def release(
         if not basis:
             raise Conflict(NO_VOLUME)
         series.decisions = {**series.decisions, code: basis}
+        series.save(update_fields=["decisions"])
         settle(series)
         record(
             "series.release", obj=f"series:{series.pk}", study=study, role="coordinator",
@@ -141,6 +143,19 @@ def is_referred_to(series: Series) -> bool:
     return False
 
 
+def refuse_filing(exam: Exam, study_key: str) -> None:
+    """As things stand when it is filed: two who file one exam, a cohort locked meanwhile, images still on their way."""
+    if Exam.objects.select_for_update().get(pk=exam.pk).study_key:
+        raise Conflict("This exam belongs to a study already.")
+    why = why_closed(study_key)
+    if why:
+        raise Conflict(why)
+    if under_way("").filter(actor=exam.importer).exists():
+        raise Conflict(
+            "Images are still coming onto your shelf; file the exam when their import has ended."
+        )
+
+
 def file_exam(
     exam: Exam, *, study_key: str, expects_synthetic: bool, actor: User, now: datetime
 ) -> Exam:
@@ -154,13 +169,17 @@ def file_exam(
         )
         raise Conflict(wrong.sentence)
     with transaction.atomic():
+        refuse_filing(exam, study_key)
+        same = list(Exam.objects.filter(mapped_uid=exam.mapped_uid, study_key=study_key))
+        parts = [one for one in same if one.patient_key == exam.patient_key]
         exam.study_key = study_key
-        others = Exam.objects.filter(mapped_uid=exam.mapped_uid, study_key=study_key)
-        if others.exclude(patient_key=exam.patient_key).exists():
-            exam.has_conflict = True
-        exam.save(update_fields=["study_key", "has_conflict"])
+        exam.has_conflict = exam.has_conflict or len(parts) < len(same)
+        exam.has_other_part = bool(parts)
+        exam.save(update_fields=["study_key", "has_conflict", "has_other_part"])
+        Exam.objects.filter(pk__in=[part.pk for part in parts]).update(has_other_part=True)
         Identity.objects.filter(exam=exam, study_key__isnull=False).update(study_key=study_key)
-        for series in Series.objects.filter(exam=exam) if exam.has_conflict else ():
+        touched = [exam, *parts] if exam.has_conflict or parts else []
+        for series in Series.objects.filter(exam__in=touched).select_related("exam").order_by("pk"):
             settle(series)
         record(
             "exam.file", obj=f"exam:{exam.pk}", study=study_key, role="coordinator",

@@ -109,7 +109,7 @@ def sent(view: View, uids: tuple[str, str, str], frames: str, *, accept: str, kn
     if wanted is None:
         raise NotAcceptable("None of the accepted forms is offered for frames.")
     headers = {
-        "ETag": etag_of(view.name, uids[2], frames, wanted, is_settled=place.is_settled),
+        "ETag": etag_of(view.name, place, uids[2], frames, wanted),
         "Cache-Control": keeping([place]),
         "Vary": "Accept, Accept-Encoding, Authorization, Cookie",
         "X-Content-Type-Options": "nosniff",
@@ -120,12 +120,11 @@ def sent(view: View, uids: tuple[str, str, str], frames: str, *, accept: str, kn
     return Sent(200, {"Content-Type": content_type, **headers}, body)
 
 
-def etag_of(
-    name: str, instance: str, frames: str, wanted: Wanted, *, is_settled: bool = True
-) -> str:
-    """Keyed by view, so that nothing of the source shows in it."""
-    held = "" if is_settled else "|held"
-    text = f"{name}|{instance}|{frames}|{wanted.syntax}|{wanted.is_single}{held}".encode()
+def etag_of(name: str, place: Location, instance: str, frames: str, wanted: Wanted) -> str:
+    """Keyed by view, so that nothing of the source shows in it; another image of the same UID lies in another folder."""
+    held = "" if place.is_settled else "|held"
+    said = (name, place.folder, instance, frames, wanted.syntax, f"{wanted.is_single}{held}")
+    text = "|".join(said).encode()
     return f'"{hmac.digest(archive_key(), text, "sha256").hex()[:32]}"'
 
 

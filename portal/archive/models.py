@@ -93,6 +93,8 @@ class Exam(models.Model):
     # what the source UID maps to; `uid` differs where another study, shelf or patient had it first
     mapped_uid = models.CharField(max_length=64, db_index=True)
     has_conflict = models.BooleanField(default=False)
+    # it was filed while its sender was still sending: the study has another exam with this mapped UID
+    has_other_part = models.BooleanField(default=False)
     study_key = models.CharField(max_length=40, blank=True, db_index=True)
     subject = models.CharField(max_length=40, blank=True, db_index=True)
     patient_key = models.CharField(max_length=64, db_index=True)

@@ -349,6 +349,9 @@ def missing_parts(
 def source_of(row: Pull, target: Target) -> Import:
     """The import that a pull reports to, one over all its attempts."""
     if row.source is not None:
+        if target.warning and not row.source.warning:  # the cohort was locked between two attempts
+            row.source.warning = target.warning
+            row.source.save(update_fields=["warning"])
         return row.source
     context = context_of(target.study_key, row.actor, target.expects_synthetic)
     row.source = begun(context, door=Import.Door.PACS, warning=target.warning)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from portal.archive.classify import HELD, NM
 from portal.archive.geometry import LOOK, Frame, Stack, is_alike, stack_of_slices
@@ -16,7 +16,7 @@ from portal.sql.asked import Asked, place, written
 
 SETTLED = [
     "n_frames", "geometry", "values", "digest", "state", "reason_code", "sentence", "is_volume",
-    "volume_reason", "decisions",
+    "volume_reason",
 ]  # fmt: skip
 SAME = {
     "rows": "size", "columns": "size", "bits_allocated": "bits", "bits_stored": "bits",
@@ -28,6 +28,10 @@ SERIES = -1
 DEEP = (Series.Role.CT, Series.Role.SPECT)
 LARGEST_PART = (
     "The slices have several orientations; {n} of {m} were left out of this volume." + LOOK
+)
+IN_TWO_EXAMS = (
+    "Images of this series are in two exams of the study, because one was filed before all had come; "
+    "remove this series from both and send it to the study as a whole."
 )
 SMALLER_PART = "These slices lie in another orientation than most of their series, so they are no part of its volume."
 
@@ -78,6 +82,8 @@ def others_of_sender() -> Asked:
 def settle_one(series: Series, others: list[Series], known: list[Instance] | None = None) -> None:
     """Sort the instances of a series along its normal and decide whether it is a volume."""
     with transaction.atomic(savepoint=False):
+        if connection.features.has_select_for_update:
+            series.decisions = latest_decisions(series)
         instances = known or list(Instance.objects.filter(series=series).order_by("pk"))
         stack = order_slices(series, instances) if is_stack(series, instances) else None
         if stack is None:
@@ -85,6 +91,12 @@ def settle_one(series: Series, others: list[Series], known: list[Instance] | Non
         series.digest = digest(sorted(i.content_digest for i in instances))
         decide(series, list(doubts(series, instances, stack, others)))
         rows.update(series, *SETTLED)
+
+
+def latest_decisions(series: Series) -> dict[str, Any]:
+    """What was decided since the series was read counts; until this is committed nobody decides anew."""
+    found: dict[str, Any] = Series.objects.select_for_update().get(pk=series.pk).decisions
+    return found
 
 
 def is_stack(series: Series, instances: list[Instance]) -> bool:
@@ -129,6 +141,8 @@ def doubts(
         person = digest([series.exam.uid, series.exam.patient_key])
         yield Doubt("patient_conflict", HELD["patient_conflict"], person)
     shape = digest([series.geometry, sorted(i.uid for i in instances)])
+    if series.exam.has_other_part and is_in_two_exams(series):
+        yield Doubt("geometry", IN_TWO_EXAMS)
     code, sentence = instances[0].header.get("held", ["", ""])
     if code:
         yield Doubt(code, sentence, shape)
@@ -138,6 +152,16 @@ def doubts(
         yield Doubt("pixel_encoding", HELD["pixel_encoding"].format(why=why))
     if stack is not None:
         yield from doubts_of_stack(series, len(instances), stack, shape, others)
+
+
+def is_in_two_exams(series: Series) -> bool:
+    """Has the study the same series of the sender in another exam that is the same for the sender?"""
+    exam = series.exam
+    others = Series.objects.filter(
+        mapped_uid=series.mapped_uid, exam__mapped_uid=exam.mapped_uid, exam__study_key=exam.study_key,
+        exam__patient_key=exam.patient_key,
+    )  # fmt: skip
+    return others.exclude(exam=exam).exists()
 
 
 def doubts_of_stack(

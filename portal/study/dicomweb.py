@@ -34,7 +34,7 @@ from portal.fence.blind import lifted
 from portal.roles import rule
 from portal.sql.asked import Asked, written
 from portal.study.access import NO_SUCH_PAGE
-from portal.study.images import door_of
+from portal.study.late import door_of
 from portal.study.models import Membership, Study
 
 METHODS = ("GET", "HEAD")

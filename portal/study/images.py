@@ -24,6 +24,7 @@ from portal.errors import Conflict, Invalid, NotFound
 from portal.study.access import NO_SUCH_PAGE, member_view
 from portal.study.confirming import beside_of
 from portal.study.csv_rows import Column, csv_text
+from portal.study.late import door_of
 from portal.study.models import Membership, Patient, State, Study
 
 PAGE_ROWS, KEPT_ROWS = 50, 10
@@ -37,13 +38,6 @@ COLUMNS = (
 
 def context_of(member: Membership, **more: object) -> dict[str, object]:
     return {"member": member, "study": member.study, **more}
-
-
-def door_of(study: Study) -> tuple[str, str]:
-    """The study that new images enter, or the shelf with a warning once the cohort is locked."""
-    if study.has_reached(State.READING):
-        return "", f"The cohort of {study.code} is locked; the images wait on your shelf."
-    return study.code, ""
 
 
 @member_view("coordinate")
@@ -188,7 +182,10 @@ def remove_series(request: HttpRequest, member: Membership, series: int) -> Http
         row, reason=request.POST.get("reason", ""), actor=person(member), study=member.study.code
     )
     messages.success(request, "The series is removed.")
-    return redirect("study:kept", study=member.study.code)
+    response = redirect("study:kept", study=member.study.code)
+    # other images may come under the UIDs of those that this browser keeps for good
+    response["Clear-Site-Data"] = '"cache"'
+    return response
 
 
 @member_view("coordinate")

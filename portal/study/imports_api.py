@@ -16,7 +16,8 @@ from portal.archive.commit import counts
 from portal.archive.models import Import, ImportFile
 from portal.errors import Conflict, Invalid
 from portal.study.doors import StudyAPI, user_of
-from portal.study.images import door_of, import_of, spool
+from portal.study.images import import_of, spool
+from portal.study.late import door_of
 
 SHOWN = 20
 

@@ -17,7 +17,8 @@ from portal.jobs.models import Job
 from portal.roles import rule
 from portal.study import forms
 from portal.study.access import NO_SUCH_PAGE, member_view
-from portal.study.images import PAGE_ROWS, context_of, door_of, person
+from portal.study.images import PAGE_ROWS, context_of, person
+from portal.study.late import door_of
 from portal.study.models import Membership, Study
 from portal.study.pages import actor_of, posted
 

@@ -157,12 +157,17 @@ def test_who_holds_the_frame_is_sent_304_and_no_body(place):
 
 
 def test_a_mark_says_nothing_of_the_frame_and_differs_in_all_that_the_answer_depends_on():
+    """Also in the folder: what was removed and sent again under the same UIDs is another image."""
     native, single, stored = Wanted(LE, False), Wanted(LE, True), Wanted(RLE, False)
+    here, again = Location("f" * 32, LE, (), ()), Location("e" * 32, LE, (), ())
+    held = Location("f" * 32, LE, (), (), is_settled=False)
     marks = [
-        etag_of("case 1", "1.3", "1", native), etag_of("case 2", "1.3", "1", native), etag_of("case 1", "1.4", "1", native),
-        etag_of("case 1", "1.3", "2", native), etag_of("case 1", "1.3", "1", single), etag_of("case 1", "1.3", "1", stored),
+        etag_of("case 1", here, "1.3", "1", native), etag_of("case 2", here, "1.3", "1", native),
+        etag_of("case 1", here, "1.4", "1", native), etag_of("case 1", here, "1.3", "2", native),
+        etag_of("case 1", here, "1.3", "1", single), etag_of("case 1", here, "1.3", "1", stored),
+        etag_of("case 1", again, "1.3", "1", native), etag_of("case 1", held, "1.3", "1", native),
     ]  # fmt: skip
-    assert len(set(marks)) == 6
+    assert len(set(marks)) == 8
     assert all(len(m) == 34 and m[0] == m[-1] == '"' for m in marks)
     unkeyed = hashlib.sha256(f"case 1|1.3|1|{LE}|False".encode()).hexdigest()
     assert unkeyed[:32] not in marks[0]

@@ -18,7 +18,8 @@ from portal.archive.models import Import, ImportFile
 from portal.archive.pool import close_all
 from portal.archive.rehearsal import rehearse
 from portal.errors import StudyError
-from portal.study.models import Membership, State, Study
+from portal.study.late import too_late
+from portal.study.models import Membership, Study
 
 NO_SHELF = (
     "Without a study the images wait on a coordinator's shelf; name the coordinator with --user."
@@ -64,11 +65,9 @@ class Command(BaseCommand):
                 f"There is no {options['path'].name}; give a file, folder or zip.", returncode=2
             )
         study = study_of(options["study"])
-        is_late = study is not None and study.has_reached(State.READING)
+        is_late = study is not None and bool(too_late(study))
         actor = importer(options["user"], study, is_late=is_late)
-        warning = (
-            f"The cohort of {study} is locked; the images wait on your shelf." if is_late else ""
-        )
+        warning = too_late(study) if study else ""
         place: Place = {
             "study_key": study.code if study and not is_late else "",
             "actor": actor,
