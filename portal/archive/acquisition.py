@@ -9,6 +9,7 @@ from portal.archive import codes
 from portal.archive.classify import NM, POSITRON, PT, SINGLE_PHOTON
 from portal.archive.deidentify import number, text_of
 from portal.archive.emission import CORRECTIONS
+from portal.archive.extremes import several
 from portal.archive.plain import Header, Readable
 
 RANGES = {"kvp": (20, 200), "tube_current_ma": (1, 2000), "slice_thickness_mm": (0.1, 50), "frame_ms": (1, 10**8),
@@ -66,12 +67,13 @@ def energy_windows(ds: Readable) -> list[list[float]]:
 def detectors_of(ds: Readable, n_frames: int) -> list[tuple[Readable, int]]:
     """Item and number of the detector of each planar frame."""
     items = list(ds.get("DetectorInformationSequence") or [])
-    vector = ds.get("DetectorVector")
-    detectors = (
-        [int(v) for v in vector]
-        if vector is not None and not isinstance(vector, int)
-        else list(range(1, n_frames + 1))
+    said = ds.get("DetectorVector")
+    # of a single frame pydicom gives the number alone
+    vector = (
+        [] if said is None or isinstance(said, (str, bytes)) else [int(v) for v in several(said)]
     )
+    # one that leaves frames out tells nothing of any of them; the header that is shown has none then
+    detectors = vector if len(vector) >= n_frames else range(1, n_frames + 1)
     return [(items[n - 1] if 0 < n <= len(items) else NOTHING, n) for n in detectors[:n_frames]]
 
 

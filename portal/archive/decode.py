@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from pydicom import Dataset
@@ -32,6 +33,10 @@ PLUGINS = {
 # whose version is recorded: plugins are named by what calls them
 PACKAGES = {"pylibjpeg": "pylibjpeg-openjpeg", "gdcm": "python-gdcm", "pillow": "pillow"}
 FRAGILE = {"1.2.840.10008.1.2.4.51"}  # 12-bit JPEG Extended: no decoder here reads it
+RLE = "1.2.840.10008.1.2.5"
+JPEG = frozenset(f"1.2.840.10008.1.2.4.{k}" for k in (50, 51, 57, 70))
+# SOF0 to SOF15, but for DHT, JPG and DAC that lie between them
+FRAME_HEADERS = frozenset(bytes([k]) for k in range(0xC0, 0xD0) if k not in (0xC4, 0xC8, 0xCC))
 LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 PIXELS = ("Rows", "Columns", "BitsAllocated")
 
@@ -98,7 +103,10 @@ def native_frames(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
         raise Refusal("syntax", name=uid_of(syntax).name) from None
     number = 0
     try:
-        for array, _ in decoder.iter_array(ds, raw=True, decoding_plugin=PLUGINS.get(syntax, "")):
+        more = bits_kept(ds, syntax, shape)
+        for array, _ in decoder.iter_array(
+            ds, raw=True, decoding_plugin=PLUGINS.get(syntax, ""), **more
+        ):
             number += 1
             order = array.dtype.newbyteorder("<")
             yield np.ascontiguousarray(array).astype(order, copy=False).tobytes()
@@ -108,6 +116,34 @@ def native_frames(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:
         if number == 0 and syntax in FRAGILE:
             raise Refusal("syntax", name=uid_of(syntax).name) from error
         raise Refusal("frame", k=number + 1) from error
+
+
+def bits_kept(ds: Dataset, syntax: str, shape: Shape) -> dict[str, Any]:
+    """What makes decoders leave bits above the stored ones as they are, as native frames have them.
+
+    JPEG extends signs from the bits of its own stream, as JPEG 2000 and JPEG-LS do in any case.
+    """
+    if syntax == RLE:
+        return {"bits_stored": shape.bits}
+    if syntax not in JPEG:
+        return {}
+    frames = generate_frames(ds.PixelData, number_of_frames=shape.frames)
+    widest = min(max(map(precision, frames), default=0), shape.bits)
+    return {"bits_stored": widest} if widest > int(ds.get("BitsStored") or shape.bits) else {}
+
+
+def precision(frame: bytes) -> int:
+    """Bits of a sample by the first frame header of a JPEG stream; all where it has none that can be found."""
+    at = 2
+    while frame[at : at + 1] == b"\xff":
+        marker = frame[at + 1 : at + 2]
+        if marker == b"\xff":  # fill bytes may stand before a marker
+            at += 1
+        elif marker in FRAME_HEADERS and len(frame) > at + 4:
+            return frame[at + 4]
+        else:
+            at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    return 64
 
 
 def sliced(ds: Dataset, syntax: str, shape: Shape) -> Iterator[bytes]:

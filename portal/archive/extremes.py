@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from portal.archive.deidentify import number
+from portal.archive.deidentify import number, one_number
 from portal.archive.plain import Readable
 
 
 class Extremes:
-    """Largest and smallest value; of counts also what is positive, for its 99.9th percentile."""
+    """Largest and smallest value; of counts also what is positive, for its 99.9th percentile.
+
+    `is_beyond` where bits above the stored ones are in use by anything but the padding.
+    """
 
     def __init__(self, ds: Readable, role: str) -> None:
         self.is_count = role in ("SPECT", "WB")
@@ -21,18 +24,30 @@ class Extremes:
         self.slope = float(number(ds.get("RescaleSlope")) or 1.0)
         self.intercept = float(number(ds.get("RescaleIntercept")) or 0.0)
         self.low, self.high = math.inf, -math.inf
+        self.least, self.most = ends_of(int(ds.get("BitsStored", bits) or bits), kind)
+        self.padding = one_number(ds, "PixelPaddingValue")
+        self.is_beyond = False
         self.positive: list[np.ndarray[Any, Any]] = []
 
     def add(self, frame: bytes) -> None:
         if self.dtype is None:
             return
         values = np.frombuffer(frame, dtype=self.dtype)
-        self.low, self.high = (
-            min(self.low, float(values.min())),
-            max(self.high, float(values.max())),
-        )
+        low, high = float(values.min()), float(values.max())
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        if low < self.least or high > self.most:
+            self.is_beyond = self.is_beyond or self.has_more_than_padding(values)
         if self.is_count:
             self.positive.append(values[values > 0])
+
+    def has_more_than_padding(self, values: np.ndarray[Any, Any]) -> bool:
+        """Scanners write padding in all the bits that are allocated; it shows nothing of the patient."""
+        beyond = values[(values < self.least) | (values > self.most)]
+        if self.padding is None:
+            return True
+        # SS or US, whichever way it was written: the same bits
+        bits = 8 * values.dtype.itemsize
+        return bool(np.any(beyond.view(f"<u{bits // 8}") != int(self.padding) % 2**bits))
 
     def summary(self) -> dict[str, float | None]:
         if self.dtype is None or not math.isfinite(self.low):
@@ -50,6 +65,12 @@ class Extremes:
                     float(np.percentile(positive, 99.9)) * self.slope + self.intercept
                 )
         return found
+
+
+def ends_of(stored: int, kind: str) -> tuple[float, float]:
+    """The least and the largest value that so many bits hold."""
+    width = 2.0 ** min(stored, 64)
+    return (-width / 2, width / 2 - 1) if kind == "i" else (0.0, width - 1)
 
 
 def several(value: Any) -> list[Any]:

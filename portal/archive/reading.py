@@ -152,6 +152,8 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
     check_identity(header, scanned.meta)
     verdict = verdict_of(header, unreadable)
     said = {**facts(header), "emission": emission(header)}
+    pixels = pixels_of(header, scanned.transfer_syntax_uid, verdict, spool)
+    verdict = looked_at(verdict, pixels)
     found = {
         **sealed,
         "transfer_syntax_uid": scanned.transfer_syntax_uid,
@@ -165,7 +167,7 @@ def understood(ds: Dataset, scanned: Scanned, spool: Spool) -> dict[str, Any]:
         "warning": " ".join(
             filter(None, (meta_warning(header, scanned.meta), left_out(unreadable)))
         ),
-        **pixels_of(header, scanned.transfer_syntax_uid, verdict, spool),
+        **pixels,
     }
     return placed(found, header, verdict)
 
@@ -269,6 +271,15 @@ def verdict_of(header: Header, unreadable: Sequence[int]) -> Verdict:
     return held("pixel_encoding", why="rescale slope or intercept") if is_unknown else found
 
 
+def looked_at(verdict: Verdict, pixels: dict[str, Any]) -> Verdict:
+    """Held, too, where the pixels use bits that are no part of their values: a sign, an overlay, which may be text."""
+    if not pixels.pop("is_beyond", False) or verdict.reason:
+        return verdict
+    stored = pixels["pixel"]["bits_stored"]
+    why = f"bits above the {stored} stored ones are in use"
+    return held("pixel_encoding", role=verdict.role, label=verdict.label, why=why)
+
+
 def meta_warning(header: Header, meta: Mapping[int, str]) -> str:
     declared, said = meta.get(SOP_INSTANCE, ""), str(header.get("SOPInstanceUID"))
     return "The data set's UID is used." if declared and declared != said else ""
@@ -304,6 +315,7 @@ def pixels_of(header: Header, syntax: str, verdict: Verdict, spool: Spool) -> di
         "decoder": decoder_of(syntax),
         "pixel": pixel_module(header, shape),
         "values": extremes.summary(),
+        "is_beyond": extremes.is_beyond,
     }
 
 

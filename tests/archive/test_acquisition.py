@@ -184,6 +184,37 @@ def test_frames_follow_the_vector_of_detectors() -> None:
     assert views_of(ds, 3) == ["ANT", "POST", "ANT"]
 
 
+CODED, BARE = [("399321004", "SCT", ""), ("399001007", "SCT", "")], [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("said", "vector", "view", "is_assumed"),
+    [
+        # a single frame: pydicom gives its number alone, and a list of one where a test makes it
+        (CODED, 1, "ANT", False), (CODED, 2, "POST", False), (CODED, [2], "POST", False), (CODED, None, "ANT", False),
+        (BARE, 1, "ANT", True), (BARE, 2, "POST", True), (BARE, [2], "POST", True), (BARE, None, "ANT", True),
+        ([], 1, "ANT", True), ([], 2, "POST", True), ([], [2], "POST", True), ([], None, "ANT", True),
+        # a detector that is not listed is known by its number alone
+        (CODED, 3, "ANT", True), (CODED, 0, "ANT", True), (CODED[:1], 2, "POST", True), (CODED[::-1], 2, "ANT", False),
+        (CODED, [], "ANT", False),
+    ],
+)  # fmt: skip
+def test_the_one_frame_of_an_object_is_that_of_its_detector(said, vector, view, is_assumed) -> None:
+    ds = Dataset()
+    ds.DetectorInformationSequence = Sequence([detector(*one) for one in said])
+    if vector is not None:
+        ds.DetectorVector = vector
+    assert (views_of(ds, 1), assumed_views(ds, 1)) == ([view], [is_assumed])
+
+
+@pytest.mark.parametrize("vector", [2, [2], []])
+def test_a_vector_that_leaves_frames_out_tells_nothing_of_any(vector) -> None:
+    ds = Dataset()
+    ds.DetectorInformationSequence = Sequence([detector(*one) for one in CODED])
+    ds.DetectorVector = vector
+    assert (views_of(ds, 2), assumed_views(ds, 2)) == (["ANT", "POST"], [False, False])
+
+
 def genie(*, block: int = 0x10, creator: str = "GEMS_GENIE_1", sop_class: str = NM, **said: object) -> Header:  # fmt: skip
     """A header of GE's with these elements in the block that the creator has reserved."""
     ds = Dataset()

@@ -53,6 +53,26 @@ def test_views_without_a_code_are_taken_from_the_detectors_and_marked(tmp_path):
     assert series.acquisition["assumed_views"] == [True, True]
 
 
+@pytest.mark.parametrize("kind", ["WHOLE BODY", "STATIC"])
+@pytest.mark.parametrize(("n", "view"), [(1, "ANT"), (2, "POST")])
+@pytest.mark.parametrize("has_codes", [True, False])
+def test_one_view_alone_is_that_of_its_detector(tmp_path, kind, n, view, has_codes):
+    """Many cameras send each view as an object of its own, both with the items of both detectors."""
+
+    def edit(ds: Dataset) -> None:
+        if not has_codes:
+            without_codes(ds)
+        size = len(ds.PixelData) // 2
+        ds.PixelData = ds.PixelData[(n - 1) * size : n * size]
+        ds.NumberOfFrames, ds.DetectorVector, ds.EnergyWindowVector = 1, n, 1
+        ds.ImageType = ["ORIGINAL", "PRIMARY", kind, "EMISSION"]
+
+    series = scan(tmp_path, edit)
+    assert (series.state, series.views) == ("ready", [view])
+    assert series.acquisition["assumed_views"] == [not has_codes]
+    assert shown(series)["00540020"]["Value"] == [n]
+
+
 @pytest.mark.parametrize("spacing", [None, [0, 0], [2.5, -2], "2.5"])
 def test_no_size_of_pixels_is_invented(tmp_path, spacing):
     def edit(ds: Dataset) -> None:

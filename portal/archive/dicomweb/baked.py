@@ -20,7 +20,7 @@ from portal.archive.dicomweb.header import Elements, Image, Names, archive_names
 from portal.archive.models import Exam, Series
 from portal.archive.uids import archive_key
 
-FORMAT = "3"
+FORMAT = "4"
 PIXEL_DATA = "7FE00010"
 # between quotes inside JSON no value of a header can look like this
 HERE = b'"BulkDataURI":"@/'

@@ -270,7 +270,9 @@ def dcm(code: str) -> Elements:
 
 
 def pixels(found: Elements, instance: Instance, series: Series, names: Names) -> None:
-    pixel, facts = series.pixel, instance.header.get("facts", {})
+    # slices of a held series may differ in size: each has its own
+    pixel = instance.header.get("pixel") or series.pixel
+    facts = instance.header.get("facts", {})
     row = {
         "SamplesPerPixel": pixel.get("samples"), "PhotometricInterpretation": pixel.get("photometric"),
         "Rows": pixel.get("rows"), "Columns": pixel.get("columns"), "BitsAllocated": pixel.get("bits_allocated"),
