@@ -22,12 +22,12 @@ from portal.archive.appending import Appending, writing
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
 from portal.archive.index import Outcome, indexed, refuse_other_kind, refused, store
-from portal.archive.locked import shelved, why_closed
 from portal.archive.models import Import, ImportFile, Instance, Series
 from portal.archive.pool import text
 from portal.archive.recent import Recent
 from portal.archive.refusals import Refusal
 from portal.archive.settle import settle
+from portal.archive.shelving import shelved, why_closed
 from portal.archive.unpack import Entry
 from portal.audit.trail import record
 from portal.sql import rows

@@ -11,11 +11,11 @@ from portal.accounts.models import User
 from portal.archive import copies, identities, packs
 from portal.archive.classify import KINDS_OF_PT, UNDECIDED
 from portal.archive.confirming import NO_VOLUME, TO_CONFIRM, check_seen, option_of, stack_as
-from portal.archive.locked import under_way, why_closed
 from portal.archive.models import Exam, Identity, Instance, Series, SourceSeries, SourceUid
 from portal.archive.refusals import Refusal
 from portal.archive.remote import DicomwebServer
 from portal.archive.settle import basis_of, settle
+from portal.archive.shelving import under_way, why_closed
 from portal.audit.trail import record
 from portal.errors import Conflict, Invalid
 

@@ -1,7 +1,7 @@
 """What the images ask of a study's steps, and what a study says of images that come late."""
 
-from portal.archive.locked import ask_while_writing, under_way
 from portal.archive.models import Series
+from portal.archive.shelving import ask_while_writing, under_way
 from portal.study.late import closed
 from portal.study.life import Check, register_check
 from portal.study.models import Lesion, State, Study

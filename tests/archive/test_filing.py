@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.archive import locked
+from portal.archive import shelving
 from portal.archive.filing import file_exam, remove
 from portal.archive.ingest import import_paths
 from portal.archive.models import Exam, Import, Series
@@ -101,7 +101,7 @@ def test_an_exam_is_not_filed_while_its_importer_still_imports(boss, tmp_path, m
     exam = Exam.objects.get()
     with pytest.raises(Conflict, match="Images are still coming onto your shelf"):
         file(exam, boss)
-    running.started_at = begun - locked.LONGEST_IMPORT
+    running.started_at = begun - shelving.LONGEST_IMPORT
     running.save()
     file(exam, boss)
 
