@@ -20,6 +20,7 @@ from portal.errors import Conflict, Forbidden, Invalid
 from portal.roles import ROLES
 from portal.study.acts import note_act
 from portal.study.models import STATE_ORDER, Criterion, Lesion, Membership, State, Study
+from portal.study.readiness import what_images_lack
 from portal.study.splitting import covers_cohort, current_split
 
 MEANINGS = {
@@ -119,11 +120,10 @@ def to_reading(study: Study) -> tuple[Check, ...]:
     to_split = "Preview a split and lock it."
     if split is not None and not is_split:
         to_split = f"The cohort has changed since split {split.version} was locked; make a new one and lock it."
-    imageless = included.filter(ct_series__isnull=True) | included.filter(spect_series__isnull=True)
+    lack = what_images_lack(study)
     return (
         Check("lesions", "Lesions are included", included.exists(), "Include lesions in the screening."),
-        Check("series", "Each included lesion has its CT and SPECT", not imageless.exists(),
-              "Import the missing images and choose the series of each lesion."),
+        Check("series", "Each included lesion has its CT and SPECT, ready to be read", not lack, lack),
         Check("split", "A split of this cohort is locked", is_split, to_split),
     )  # fmt: skip
 

@@ -10,9 +10,9 @@ from portal.archive import ingest
 from portal.archive.ingest import import_paths
 from portal.archive.models import Exam, Import, Instance, Series
 from portal.errors import Conflict
-from portal.study.checks import NAMED
 from portal.study.life import checklist
 from portal.study.models import Lesion, Study
+from portal.study.readiness import NAMED
 from tests.archive.builders import report, slices
 from tests.cohort import make_lesion, make_patient, make_study, make_user
 from tests.study.builders import carry_to
@@ -85,25 +85,25 @@ def missing(study: Study) -> dict[str, str]:
 @pytest.mark.parametrize("slot", ["ct_series", "spect_series"])
 def test_a_held_series_of_an_included_lesion_holds_reading_back(study, slot):
     lesion = make_lesion(make_patient(study, "P1"))
-    assert "images" not in missing(study)
+    assert "series" not in missing(study)
     Series.objects.filter(pk=getattr(lesion, slot).pk).update(**HELD)
-    assert "P1/1 (an image series of it is held)" in missing(study)["images"]
+    assert "P1/1 (an image series of it is held)" in missing(study)["series"]
 
 
 def test_images_that_lie_on_each_other_no_more_hold_reading_back(study):
     lesion = make_lesion(make_patient(study, "P1"))
     Series.objects.filter(pk=lesion.ct_series.pk).update(frame_of_reference_uid="2.25.5")
-    assert "do not share a frame of reference" in missing(study)["images"]
+    assert "do not share a frame of reference" in missing(study)["series"]
 
 
 def test_only_included_lesions_count_and_the_first_are_named(study):
     patient = make_patient(study, "P1")
     Series.objects.filter(pk=make_lesion(patient, included=False).ct_series.pk).update(**HELD)
-    assert "images" not in missing(study)
+    assert "series" not in missing(study)
     for number in range(NAMED + 2):
         make_lesion(make_patient(study, f"Q{number}"))
     Series.objects.filter(pk__in=Lesion.objects.included().values("ct_series")).update(**HELD)
-    assert missing(study)["images"].endswith("and 2 more.")
+    assert missing(study)["series"].endswith("and 2 more.")
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_an_import_under_way_holds_reading_back_one_that_was_broken_off_does_not
         door="browser", study_key="bone", started_at=start, ended_at=start if has_ended else None
     )
     Import.objects.create(door="browser", study_key="knee", started_at=start)
-    assert ("imports" in missing(study)) is holds
+    assert ("series" in missing(study)) is holds
