@@ -130,7 +130,6 @@ def write_whole(run: Run, arriving: Arriving) -> None:
     try:
         write_in_one(run, arriving)
     except BaseException:
-        run.sealing.give_up()
         drop_unwritten(run.appending.folders)
         if is_whole:  # its row went with the transaction
             run.row.pk, run.row.ended_at, run.row._state.adding = None, None, True
@@ -139,20 +138,30 @@ def write_whole(run: Run, arriving: Arriving) -> None:
 
 
 def write_in_one(run: Run, arriving: Arriving) -> None:
-    with writing() as run.appending, transaction.atomic(durable=True):
-        answered = answered_places(run.row, run.work.batch)
-        todo: dict[int, Read] = {}
-        touched: Touched = {}
-        found = written_together(run, numbered(run, arriving, answered, todo), touched)
-        if found is None and not arriving.is_complete:
-            raise InTheWay
-        found = found or written_singly(run, todo, touched)
-        folders = [series.folder for series, _ in touched.values()]
-        with run.appending.syncing(folders, run.sealing.sync):
-            for series, images in touched.values():
-                settle(series, images)
-            told = {place: (todo[place].entry, outcome) for place, outcome in found.items()}
-            report(run, told)
+    with writing() as run.appending:
+        try:
+            with transaction.atomic(durable=True):
+                write_rows(run, arriving)
+        except BaseException:
+            # with the lock still in hand: the next writer's headers would lie behind the cut
+            run.sealing.give_up()
+            raise
+
+
+def write_rows(run: Run, arriving: Arriving) -> None:
+    answered = answered_places(run.row, run.work.batch)
+    todo: dict[int, Read] = {}
+    touched: Touched = {}
+    found = written_together(run, numbered(run, arriving, answered, todo), touched)
+    if found is None and not arriving.is_complete:
+        raise InTheWay
+    found = found or written_singly(run, todo, touched)
+    folders = [series.folder for series, _ in touched.values()]
+    with run.appending.syncing(folders, run.sealing.sync):
+        for series, images in touched.values():
+            settle(series, images)
+        told = {place: (todo[place].entry, outcome) for place, outcome in found.items()}
+        report(run, told)
 
 
 def report(run: Run, told: Mapping[int, tuple[Entry, Outcome]]) -> None:
