@@ -13,9 +13,10 @@ from django.utils import timezone
 from portal.archive import packs
 from portal.archive.appending import locked
 from portal.archive.models import RemoteCopy, Series
+from portal.archive.packs import Damaged
 from portal.archive.peer import Server, server
 from portal.archive.remote import DicomwebServer
-from portal.archive.store import Damaged, Down, Holding, LocalFolder, from_pack, holdings, is_remote
+from portal.archive.store import Down, Holding, LocalFolder, from_pack, holdings, is_remote
 from portal.audit.trail import record
 from portal.errors import Invalid
 from portal.jobs.models import Job
@@ -163,8 +164,13 @@ def make_room(*, keep: str = "", waits: bool = True) -> int:
 def has_left(folder: str, *, waits: bool = True) -> bool:
     """Drop a series where a remote holds it as it is now, which is asked while no image can come to it."""
     with locked(waits=waits) as is_mine:
-        if not is_mine or not as_they_are().filter(series__folder=folder).exists():
+        here = as_they_are().filter(series__folder=folder).select_related("series")
+        copy = here.first() if is_mine else None
+        if copy is None:
             return False
+        # who has it open must not take what no commit followed for images that come to it after its return
+        packs.cut(folder, packs.NATIVE, copy.series.native_size)
+        packs.cut(folder, packs.STORED, copy.series.stored_size)
         packs.drop(folder)
     return True
 

@@ -17,7 +17,7 @@ from portal.archive.dicomweb import wado
 from portal.archive.dicomweb.baked import PIXEL_DATA
 from portal.archive.dicomweb.header import Elements
 from portal.archive.limits import is_valid_uid
-from portal.archive.packs import CHUNK, DiskFull, Extent, Spooled
+from portal.archive.packs import CHUNK, Damaged, DiskFull, Extent, Spooled
 from portal.archive.peer import Peer, Server, Silent, first
 from portal.archive.pool import clean, pool
 from portal.archive.refusals import CONFLICT, TOO_LARGE, Refusal
@@ -25,7 +25,6 @@ from portal.archive.store import (
     DOES_NOT_ANSWER,
     OTHER_IMAGE,
     PACK_OF,
-    Damaged,
     Down,
     Form,
     Holding,

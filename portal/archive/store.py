@@ -15,7 +15,7 @@ from portal.archive.dicomweb import wado
 from portal.archive.dicomweb.header import Elements, Image, archive_names, images
 from portal.archive.frames import NO_SUCH_IMAGE
 from portal.archive.models import Instance, Series
-from portal.archive.packs import Extent, Spooled
+from portal.archive.packs import Damaged, Extent, Spooled
 from portal.errors import Conflict, NotFound, Unavailable
 from portal.jobs.queue import enqueue
 
@@ -30,16 +30,6 @@ class Missing(NotFound):
 
     def __init__(self) -> None:
         super().__init__(NO_SUCH_IMAGE)
-
-
-class Damaged(Unavailable):
-    """What the store holds is not what was put there."""
-
-    code = "damaged"
-    retry_after = 600
-
-    def __init__(self) -> None:
-        super().__init__("This image is damaged in the archive; tell the coordinator.")
 
 
 class Down(Unavailable):

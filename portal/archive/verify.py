@@ -34,7 +34,7 @@ def is_as_written(folder: str, pack: str, extent: packs.Extent, wanted: str) -> 
     """The frame is there and has its digest; a machine out of handles is no damage and raises."""
     try:
         data = packs.read(folder, pack, extent)
-    except FileNotFoundError:
+    except (FileNotFoundError, packs.Damaged):
         return False
     return hashlib.sha256(data).hexdigest() == wanted
 

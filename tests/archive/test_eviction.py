@@ -164,3 +164,14 @@ def test_a_series_stays_here_until_the_remote_was_read_back(tmp_path, monkeypatc
         copies.move_out(series, NOBODY, now=timezone.now())
     assert not RemoteCopy.objects.exists()
     assert is_whole(series)
+
+
+def test_what_no_commit_followed_goes_from_a_pack_that_leaves(tmp_path):
+    """Another process may have it open, and would take it for the image that comes next."""
+    series = series_with_copy(tmp_path)
+    pack = packs.folder_of(series.folder) / packs.NATIVE
+    with pack.open("ab") as out:
+        out.write(b"of a batch that was given up")
+    with pack.open("rb") as held:
+        assert copies.make_room() == 1
+        assert len(held.read()) == series.native_size
