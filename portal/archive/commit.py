@@ -26,6 +26,7 @@ from portal.archive.models import Import, ImportFile, Instance, Series
 from portal.archive.pool import text
 from portal.archive.recent import Recent
 from portal.archive.refusals import Refusal
+from portal.archive.returning import Away, Returning, folders_of
 from portal.archive.settle import settle
 from portal.archive.unpack import Entry
 from portal.audit.trail import record
@@ -70,6 +71,7 @@ class Run:
     done: int = 0
     sealing: Sealing = field(default_factory=Sealing)
     appending: Appending = field(default_factory=Appending)
+    returning: Returning = field(default_factory=Returning)
     noted: list[ImportFile] = field(default_factory=list)
     is_last: bool = False
     is_ended: bool = False
@@ -80,7 +82,22 @@ def is_unwritten(row: Import) -> bool:
 
 
 def write_batch(run: Run, jobs: Sequence[Future[Read]]) -> None:
-    """Frames on the disk first, then the rows of files, series and report in one transaction."""
+    """Frames on the disk first, then the rows of files, series and report in one transaction.
+
+    What lies at a remote store only is waited for with nothing in hand, and the batch begun anew.
+    """
+    run.returning = Returning()
+    while True:  # each series comes, or is given up after some tries
+        try:
+            write_read(run, jobs)
+            return
+        except Away as away:
+            concerned = folders_of(run.context, [job.result().answer for job in jobs])
+            run.returning.bring(dict.fromkeys([away.folder, *concerned]))
+
+
+def write_read(run: Run, jobs: Sequence[Future[Read]]) -> None:
+    """While the last files are read, or once all are."""
     if run.is_last and is_unwritten(run.row):
         try:
             write_whole(run, Arriving(jobs))
@@ -196,7 +213,7 @@ def written_together(
     """All files of a batch with their rows in one go; None, and nothing written, where any of them is in the way."""
     seen: Touched = {}
     found: dict[int, Outcome] = {}
-    recent = Recent(sealing=run.sealing, appending=run.appending)
+    recent = recent_of(run)
     try:
         with transaction.atomic():
             for some in portions:
@@ -213,6 +230,10 @@ def written_together(
         raise
     touched.update(seen)
     return found
+
+
+def recent_of(run: Run) -> Recent:
+    return Recent(sealing=run.sealing, appending=run.appending, returning=run.returning)
 
 
 def drop_new(recent: Recent) -> None:
@@ -233,7 +254,7 @@ def drop_unwritten(folders: Collection[str]) -> None:
 
 def written_singly(run: Run, todo: Mapping[int, Read], touched: Touched) -> dict[int, Outcome]:
     """File by file, each in a savepoint of its own: what cannot be stored is one refusal."""
-    recent = Recent(sealing=run.sealing, appending=run.appending)
+    recent = recent_of(run)
     recent.learn(run.context, [one.answer for one in todo.values()])
     found = {place: write_one(run, one, touched, recent) for place, one in todo.items()}
     if run.sealing.has_failed:

@@ -299,14 +299,27 @@ def fetch_with(fetch: Fetch) -> None:
     fetchers[:] = [fetch]
 
 
+def fetched(folder: str) -> bool:
+    """Bring a series back from a remote store; False where none has it."""
+    return any(fetch(folder) for fetch in fetchers)
+
+
 def opened(folder: str, pack: str) -> OpenPack:
     """An open pack, brought back first where only a remote store has it."""
     try:
         return open_packs.of(folder, pack)
     except FileNotFoundError:
-        if not any(fetch(folder) for fetch in fetchers):
+        if not fetched(folder):
             raise
     return open_packs.of(folder, pack)
+
+
+def reaches(folder: str, pack: str, size: int) -> bool:
+    """Is a pack here, as far as that? Of the file that lies there now, whatever is open."""
+    try:
+        return (folder_of(folder) / pack).stat().st_size >= size
+    except FileNotFoundError:
+        return False
 
 
 def cut(folder: str, pack: str, size: int) -> None:

@@ -16,6 +16,7 @@ from portal.archive.dicomweb.header import Elements, Image, archive_names, image
 from portal.archive.frames import NO_SUCH_IMAGE
 from portal.archive.models import Instance, Series
 from portal.archive.packs import Damaged, Extent, Spooled
+from portal.archive.refusals import Refusal
 from portal.errors import Conflict, NotFound, Unavailable
 from portal.jobs.queue import enqueue
 
@@ -42,7 +43,7 @@ class Down(Unavailable):
         super().__init__(DOES_NOT_ANSWER)
 
 
-DOES_NOT_ANSWER = "The image archive does not answer; try again in a minute."
+DOES_NOT_ANSWER = Refusal("archive_down").sentence
 
 
 @dataclass(frozen=True)
