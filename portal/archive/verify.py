@@ -3,11 +3,17 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
 
 from portal.archive import packs
 from portal.archive.identities import read, record_of
 from portal.archive.models import Instance, SourceUid
 from portal.errors import Unavailable
+
+AT_ONCE = 200
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,20 @@ def damaged() -> Verified:
     """Check the whole archive, series by series."""
     count, bad = 0, []
     rows = Instance.objects.select_related("series").order_by("series_id", "rank")
-    for instance in rows.iterator(chunk_size=200):
+    for instance in in_turn(rows):
         if not is_sound(instance):
             if was_removed(instance):
                 continue
             bad.append(instance.uid)
         count += len(instance.native_frames)
     return Verified(count, tuple(bad), tuple(unlike_headers()))
+
+
+def in_turn(rows: QuerySet[M], n: int = AT_ONCE) -> Iterator[M]:
+    """Some rows after the others, as they are then: while a cursor is open, SQLite shows the past to all who ask."""
+    keys = list(rows.values_list("pk", flat=True))
+    for first in range(0, len(keys), n):
+        yield from list(rows.filter(pk__in=keys[first : first + n]))
 
 
 def was_removed(row: Instance | SourceUid) -> bool:
@@ -60,7 +73,7 @@ def was_removed(row: Instance | SourceUid) -> bool:
 def unlike_headers() -> Iterator[str]:
     """Archive UIDs of images whose sealed header is not as it was written, or not there."""
     rows = SourceUid.objects.exclude(series=None).select_related("series").order_by("series_id")
-    for row in rows.defer("series__row").iterator(chunk_size=200):
+    for row in in_turn(rows.defer("series__row")):
         record = record_of(row, row.series.folder) if row.series else None
         try:
             whole = record and read(record.folder, [(record.offset, sum(record.lengths))])[0]

@@ -85,3 +85,14 @@ def test_a_header_that_is_removed_meanwhile_is_not_damaged(two_exams, monkeypatc
     assert damaged().headers == ()
     identities.drop(SourceSeries.objects.get().folder)
     assert kept.uid in damaged().headers
+
+
+def test_rows_are_asked_for_when_their_turn_comes(two_exams):
+    _, gone = two_exams
+    found = []
+    for instance in verify.in_turn(Instance.objects.order_by("-pk"), 1):
+        if not found:
+            remove(gone.uid)
+        found.append(instance.series_id)
+    assert len(found) == 3, "the one that was there, and not its neighbour that has gone"
+    assert found.count(gone.series_id) == 1
