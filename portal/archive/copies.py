@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -164,8 +164,7 @@ def make_room(*, keep: str = "", waits: bool = True) -> int:
 def has_left(folder: str, *, waits: bool = True) -> bool:
     """Drop a series where a remote holds it as it is now, which is asked while no image can come to it."""
     with locked(waits=waits) as is_mine:
-        here = as_they_are().filter(series__folder=folder).select_related("series")
-        copy = here.first() if is_mine else None
+        copy = copy_now(folder) if is_mine else None
         if copy is None:
             return False
         # who has it open must not take what no commit followed for images that come to it after its return
@@ -173,6 +172,19 @@ def has_left(folder: str, *, waits: bool = True) -> bool:
         packs.cut(folder, packs.STORED, copy.series.stored_size)
         packs.drop(folder)
     return True
+
+
+def copy_now(folder: str) -> RemoteCopy | None:
+    """The copy that holds a series as it is now; None where that cannot be known.
+
+    Asked in a transaction, which SQLite begins only for one that sees the last commit: who has a cursor open does not.
+    """
+    here = as_they_are().filter(series__folder=folder).select_related("series")
+    try:
+        with transaction.atomic():
+            return here.first()
+    except OperationalError:
+        return None
 
 
 def push_pending(job: Job) -> None:

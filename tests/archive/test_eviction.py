@@ -2,8 +2,10 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from portal.archive import copies, packs
@@ -90,6 +92,18 @@ def test_a_reader_that_makes_room_does_not_wait_for_a_writer(tmp_path):
         assert copies.make_room(waits=False) == 0
     assert is_whole(series)
     assert copies.make_room(waits=False) == 1
+
+
+def test_who_cannot_see_the_last_commit_lets_nothing_leave(tmp_path, monkeypatch):
+    """SQLite refuses a transaction to whoever still reads what was there before."""
+    series = series_with_copy(tmp_path)
+
+    def atomic() -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(copies, "transaction", SimpleNamespace(atomic=atomic))
+    assert copies.make_room() == 0
+    assert is_whole(series)
 
 
 def test_two_that_make_room_at_once_do_not_stumble_over_each_other(tmp_path, monkeypatch):
