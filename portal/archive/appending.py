@@ -125,19 +125,33 @@ class Appending:
 
 
 @contextmanager
+def locked(*, waits: bool = True) -> Iterator[bool]:
+    """The lock of the archive's one writer; False where somebody has it and it is not waited for."""
+    lock = packs.made_file(settings.ARCHIVE_DIR / "lock")
+    try:
+        yield is_taken(lock, waits=waits)
+    finally:
+        os.close(lock)
+
+
+def is_taken(lock: int, *, waits: bool) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
 def writing() -> Iterator[Appending]:
     """The archive's one writer: taken before the transaction begins, given back after it has ended.
 
     Until its commit a writer's extents are invisible to others, who would cut off its frames; nor does any of its
     frames come after it has gone.
     """
-    lock = packs.made_file(settings.ARCHIVE_DIR / "lock")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked():
         appending = Appending()
         try:
             yield appending
         finally:
             appending.end()
-    finally:
-        os.close(lock)

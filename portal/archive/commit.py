@@ -26,6 +26,7 @@ from portal.archive.models import Import, ImportFile, Instance, Series
 from portal.archive.pool import text
 from portal.archive.recent import Recent
 from portal.archive.refusals import Refusal
+from portal.archive.returning import Away, Returning, folders_of
 from portal.archive.settle import settle
 from portal.archive.shelving import shelved, why_closed
 from portal.archive.unpack import Entry
@@ -71,6 +72,7 @@ class Run:
     done: int = 0
     sealing: Sealing = field(default_factory=Sealing)
     appending: Appending = field(default_factory=Appending)
+    returning: Returning = field(default_factory=Returning)
     noted: list[ImportFile] = field(default_factory=list)
     shelved: str = ""
     is_last: bool = False
@@ -82,7 +84,22 @@ def is_unwritten(row: Import) -> bool:
 
 
 def write_batch(run: Run, jobs: Sequence[Future[Read]]) -> None:
-    """Frames on the disk first, then the rows of files, series and report in one transaction."""
+    """Frames on the disk first, then the rows of files, series and report in one transaction.
+
+    What lies at a remote store only is waited for with nothing in hand, and the batch begun anew.
+    """
+    run.returning = Returning()
+    while True:  # each series comes, or is given up after some tries
+        try:
+            write_read(run, jobs)
+            return
+        except Away as away:
+            concerned = folders_of(run.context, [job.result().answer for job in jobs])
+            run.returning.bring(dict.fromkeys([away.folder, *concerned]))
+
+
+def write_read(run: Run, jobs: Sequence[Future[Read]]) -> None:
+    """While the last files are read, or once all are."""
     if run.is_last and is_unwritten(run.row):
         try:
             write_whole(run, Arriving(jobs))
@@ -132,7 +149,6 @@ def write_whole(run: Run, arriving: Arriving) -> None:
     try:
         write_in_one(run, arriving)
     except BaseException:
-        run.sealing.give_up()
         drop_unwritten(run.appending.folders)
         if is_whole:  # its row went with the transaction
             run.row.pk, run.row.ended_at, run.row._state.adding = None, None, True
@@ -141,21 +157,31 @@ def write_whole(run: Run, arriving: Arriving) -> None:
 
 
 def write_in_one(run: Run, arriving: Arriving) -> None:
-    with writing() as run.appending, transaction.atomic(durable=True):
-        keep_out(run)
-        answered = answered_places(run.row, run.work.batch)
-        todo: dict[int, Read] = {}
-        touched: Touched = {}
-        found = written_together(run, numbered(run, arriving, answered, todo), touched)
-        if found is None and not arriving.is_complete:
-            raise InTheWay
-        found = found or written_singly(run, todo, touched)
-        folders = [series.folder for series, _ in touched.values()]
-        with run.appending.syncing(folders, run.sealing.sync):
-            for series, images in touched.values():
-                settle(series, images)
-            told = {place: (todo[place].entry, outcome) for place, outcome in found.items()}
-            report(run, told)
+    with writing() as run.appending:
+        try:
+            with transaction.atomic(durable=True):
+                write_rows(run, arriving)
+        except BaseException:
+            # with the lock still in hand: the next writer's headers would lie behind the cut
+            run.sealing.give_up()
+            raise
+
+
+def write_rows(run: Run, arriving: Arriving) -> None:
+    keep_out(run)
+    answered = answered_places(run.row, run.work.batch)
+    todo: dict[int, Read] = {}
+    touched: Touched = {}
+    found = written_together(run, numbered(run, arriving, answered, todo), touched)
+    if found is None and not arriving.is_complete:
+        raise InTheWay
+    found = found or written_singly(run, todo, touched)
+    folders = [series.folder for series, _ in touched.values()]
+    with run.appending.syncing(folders, run.sealing.sync):
+        for series, images in touched.values():
+            settle(series, images)
+        told = {place: (todo[place].entry, outcome) for place, outcome in found.items()}
+        report(run, told)
 
 
 def keep_out(run: Run) -> None:
@@ -197,7 +223,7 @@ def written_together(
     """All files of a batch with their rows in one go; None, and nothing written, where any of them is in the way."""
     seen: Touched = {}
     found: dict[int, Outcome] = {}
-    recent = Recent(sealing=run.sealing, appending=run.appending)
+    recent = recent_of(run)
     try:
         with transaction.atomic():
             for some in portions:
@@ -214,6 +240,10 @@ def written_together(
         raise
     touched.update(seen)
     return found
+
+
+def recent_of(run: Run) -> Recent:
+    return Recent(sealing=run.sealing, appending=run.appending, returning=run.returning)
 
 
 def drop_new(recent: Recent) -> None:
@@ -234,7 +264,7 @@ def drop_unwritten(folders: Collection[str]) -> None:
 
 def written_singly(run: Run, todo: Mapping[int, Read], touched: Touched) -> dict[int, Outcome]:
     """File by file, each in a savepoint of its own: what cannot be stored is one refusal."""
-    recent = Recent(sealing=run.sealing, appending=run.appending)
+    recent = recent_of(run)
     recent.learn(run.context, [one.answer for one in todo.values()])
     found = {place: write_one(run, one, touched, recent) for place, one in todo.items()}
     if run.sealing.has_failed:

@@ -256,11 +256,14 @@ def header_of(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
 def pack(
     name: str, frames: Sequence[Spooled], syntax: str, series: Series, recent: Recent
 ) -> list[list[int]]:
-    """Append behind what is committed, or was written before in this transaction, and note the new end."""
+    """Append behind what is committed, or was written before in this transaction, and note the new end.
+
+    Raises Away where only a remote store has what is committed.
+    """
     column = "native_size" if name == packs.NATIVE else "stored_size"
     after = getattr(series, column)
     if after and not recent.is_made(series):
-        packs.opened(series.folder, name)  # brought back first where only a remote store has it
+        recent.check_here(series.folder, name, after)
     extents = recent.appending.begin(series.folder, name, frames, syntax, after=after)
     if extents:
         setattr(series, column, packs.end_of(extents[-1]))

@@ -75,6 +75,16 @@ class DiskFull(Unavailable):
     retry_after = 60
 
 
+class Damaged(Unavailable):
+    """What the store holds is not what was put there."""
+
+    code = "damaged"
+    retry_after = 600
+
+    def __init__(self) -> None:
+        super().__init__("This image is damaged in the archive; tell the coordinator.")
+
+
 def disk_full() -> DiskFull:
     return DiskFull(Refusal("disk").sentence)
 
@@ -230,7 +240,7 @@ def end_of(extent: Extent) -> int:
 
 
 class OpenPack:
-    """An open file for `pread`; packs only grow, so it stays good. The last holder's going closes it."""
+    """An open file for `pread`; packs only grow, so what it has stays good. The last holder's going closes it."""
 
     def __init__(self, path: Path) -> None:
         self.handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -289,14 +299,34 @@ def fetch_with(fetch: Fetch) -> None:
     fetchers[:] = [fetch]
 
 
+def fetched(folder: str) -> bool:
+    """Bring a series back from a remote store; False where none has it."""
+    return any(fetch(folder) for fetch in fetchers)
+
+
 def opened(folder: str, pack: str) -> OpenPack:
     """An open pack, brought back first where only a remote store has it."""
     try:
         return open_packs.of(folder, pack)
     except FileNotFoundError:
-        if not any(fetch(folder) for fetch in fetchers):
+        if not fetched(folder):
             raise
     return open_packs.of(folder, pack)
+
+
+def reaches(folder: str, pack: str, size: int) -> bool:
+    """Is a pack here, as far as that? Of the file that lies there now, whatever is open."""
+    try:
+        return (folder_of(folder) / pack).stat().st_size >= size
+    except FileNotFoundError:
+        return False
+
+
+def cut(folder: str, pack: str, size: int) -> None:
+    """What lies beyond the last committed byte goes."""
+    path = folder_of(folder) / pack
+    if path.exists() and path.stat().st_size > size:
+        os.truncate(path, size)
 
 
 def drop(folder: str) -> None:
@@ -306,7 +336,18 @@ def drop(folder: str) -> None:
 
 
 def read_at(folder: str, pack: str, length: int, offset: int) -> bytes:
-    return opened(folder, pack).read(length, offset)
+    """So many bytes of a pack. Raises Damaged where it ends before them."""
+    found = opened(folder, pack).read(length, offset)
+    return found if len(found) == length else read_anew(folder, pack, length, offset)
+
+
+def read_anew(folder: str, pack: str, length: int, offset: int) -> bytes:
+    """A pack that left and came back while it was open here is another file, and the one that grows."""
+    open_packs.close(folder)
+    found = opened(folder, pack).read(length, offset)
+    if len(found) != length:
+        raise Damaged
+    return found
 
 
 def read(folder: str, pack: str, extent: Extent) -> bytes:

@@ -10,6 +10,7 @@ from portal.archive.appending import Appending
 from portal.archive.context import Context
 from portal.archive.identities import Sealing
 from portal.archive.models import Exam, Instance, Series
+from portal.archive.returning import Returning
 from portal.sql import rows
 from portal.sql.asked import MANY, Asked, of_each, some_names, written
 
@@ -36,6 +37,9 @@ class Recent:
     waiting: list[Instance] = field(default_factory=list)
     sealing: Sealing = field(default_factory=Sealing)
     appending: Appending = field(default_factory=Appending)
+    returning: Returning = field(default_factory=Returning)
+    # packs that were looked for: they stay while the writer has the lock
+    here: set[tuple[str, str]] = field(default_factory=set)
     grown: dict[int, Series] = field(default_factory=dict)
 
     def learn(self, context: Context, answers: Iterable[dict[str, Any]]) -> None:
@@ -102,6 +106,12 @@ class Recent:
         """Made in this batch: nothing of it lies anywhere else."""
         return series.pk in self.images
 
+    def check_here(self, folder: str, pack: str, size: int) -> None:
+        """Once for each pack: from then on it is shorter than its series says until all is appended."""
+        if (folder, pack) not in self.here:
+            self.returning.check(folder, pack, size)
+            self.here.add((folder, pack))
+
     def forget(self) -> None:
         for images in self.images.values():
             images.clear()  # others may hold the list, and one of them may be undone
@@ -114,6 +124,7 @@ class Recent:
             self.empty,
             self.images,
             self.waiting,
+            self.here,
             self.grown,
         )
         for one in kept:

@@ -8,7 +8,7 @@ SIZES = 0xA900
 TOO_LARGE = 0xA700
 SYNTAX = 0xC122
 UNKNOWN_CLASS = 0x0122
-STOPPED = 0x0110
+STOPPED = FAILED = 0x0110
 CONFLICT = 0x0111
 OTHER_EXAM = 0xA901
 
@@ -61,6 +61,11 @@ SENTENCES: dict[str, tuple[int, str]] = {
     "synthetic": (DAMAGED, "{kind} images cannot enter this {study} study."),
     "too_large": (TOO_LARGE, "The file is larger than {limit}."),
     "stopped": (STOPPED, "Reading this file took too long or too much memory, so it was stopped."),
+    "archive_down": (FAILED, "The image archive does not answer; try again in a minute."),
+    "archive_damaged": (
+        FAILED,
+        "The series of this image is damaged in the archive; tell the coordinator.",
+    ),
     "disk": (
         TOO_LARGE,
         "The archive's disk is full; nothing of this file was stored. Free space and send it again.",

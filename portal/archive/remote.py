@@ -2,9 +2,10 @@
 
 import fcntl
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from portal.archive.dicomweb import wado
 from portal.archive.dicomweb.baked import PIXEL_DATA
 from portal.archive.dicomweb.header import Elements
 from portal.archive.limits import is_valid_uid
-from portal.archive.packs import CHUNK, DiskFull, Extent, Spooled
+from portal.archive.packs import CHUNK, Damaged, DiskFull, Extent, Spooled
 from portal.archive.peer import Peer, Server, Silent, first
 from portal.archive.pool import clean, pool
 from portal.archive.refusals import CONFLICT, TOO_LARGE, Refusal
@@ -25,7 +26,6 @@ from portal.archive.store import (
     DOES_NOT_ANSWER,
     OTHER_IMAGE,
     PACK_OF,
-    Damaged,
     Down,
     Form,
     Holding,
@@ -195,12 +195,11 @@ class DicomwebServer:
         folder, wanted = series[0].folder, {one.uid for one in series}
         if self.local.present(series) == wanted:
             return
-        with one_at_a_time(folder), spool_folder() as spool:
+        clear_leftovers()
+        with one_at_a_time(folder), spool_folder() as spool, filling_folder(folder) as filling:
             if self.local.present(series) == wanted:  # another reader was faster
                 return
             packs.check_free_space()
-            filling = spool / "filling"
-            filling.mkdir()
             with reached():
                 came = set()
                 for one, pulled in self.matches(self.peer(), series, spool):
@@ -255,14 +254,34 @@ def spool_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def fetching() -> Path:
+    """Beside the series, on their file system; a backup leaves it out."""
+    place: Path = settings.ARCHIVE_DIR / "fetching"
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return place
+
+
 @contextmanager
 def one_at_a_time(folder: str) -> Iterator[None]:
     """Sixteen readers of one series pull it once."""
-    place = settings.ARCHIVE_DIR / "fetching"
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (place / folder[:2]).open("a") as lock:
+    with (fetching() / folder[:2]).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def filling_folder(folder: str) -> Iterator[Path]:
+    """Where the one who pulls a series fills its packs: on their own disk, so that they only change their names."""
+    with tempfile.TemporaryDirectory(dir=fetching(), prefix=f"{folder[:2]}-") as name:
+        yield Path(name)
+
+
+def clear_leftovers() -> None:
+    """What a crash left half filled is what nobody has the lock of."""
+    for left in fetching().glob("??-*"):
+        with (fetching() / left.name[:2]).open("a") as lock, suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def pulled_from(answer: dict[str, Any], folder: Path, mine: Path) -> Pulled:

@@ -15,7 +15,8 @@ from portal.archive.dicomweb import wado
 from portal.archive.dicomweb.header import Elements, Image, archive_names, images
 from portal.archive.frames import NO_SUCH_IMAGE
 from portal.archive.models import Instance, Series
-from portal.archive.packs import Extent, Spooled
+from portal.archive.packs import Damaged, Extent, Spooled
+from portal.archive.refusals import Refusal
 from portal.errors import Conflict, NotFound, Unavailable
 from portal.jobs.queue import enqueue
 
@@ -32,16 +33,6 @@ class Missing(NotFound):
         super().__init__(NO_SUCH_IMAGE)
 
 
-class Damaged(Unavailable):
-    """What the store holds is not what was put there."""
-
-    code = "damaged"
-    retry_after = 600
-
-    def __init__(self) -> None:
-        super().__init__("This image is damaged in the archive; tell the coordinator.")
-
-
 class Down(Unavailable):
     """The store does not answer now."""
 
@@ -52,7 +43,7 @@ class Down(Unavailable):
         super().__init__(DOES_NOT_ANSWER)
 
 
-DOES_NOT_ANSWER = "The image archive does not answer; try again in a minute."
+DOES_NOT_ANSWER = Refusal("archive_down").sentence
 
 
 @dataclass(frozen=True)

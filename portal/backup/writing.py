@@ -105,13 +105,14 @@ def heads_up_to(seq: int) -> bytes:
 
 
 def files_of_installation() -> Iterator[tuple[Path, str]]:
-    """Pixels, keys and the passwords of the demo; not logs, broker, spool and locks."""
+    """Pixels, keys and the passwords of the demo; not logs, broker, spool, locks and what is being fetched."""
+    unfinished = Path(settings.ARCHIVE_DIR) / "fetching"
     for folder, name in (
         (Path(settings.ARCHIVE_DIR), "archive"),
         (settings.DATA_DIR / "keys", "keys"),
     ):
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink():
+            if path.is_file() and not path.is_symlink() and unfinished not in path.parents:
                 yield path, f"{name}/{path.relative_to(folder).as_posix()}"
     for path in sorted(settings.DATA_DIR.glob("*.json")):
         yield path, path.name

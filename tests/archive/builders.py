@@ -1,11 +1,13 @@
 """CT slices written one by one, so that a test can change a single element of one of them."""
 
+import fcntl
 from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
 
 import numpy as np
 import pydicom
+from django.conf import settings
 
 from portal.archive.confirming import mark_of, options
 from portal.archive.filing import Seen
@@ -48,6 +50,17 @@ def take(*paths: Path, **more) -> Import:
 def report(row: Import) -> list[str]:
     """Per file the reason code, or the outcome where there is none."""
     return [f.reason_code or f.outcome for f in row.files.all()]
+
+
+def is_writer_free() -> bool:
+    """Could another import begin to write now?"""
+    settings.ARCHIVE_DIR.mkdir(parents=True, exist_ok=True)
+    with (settings.ARCHIVE_DIR / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def look(series: Series, stacking: str = "", beside: Series | None = None) -> Seen:

@@ -11,15 +11,15 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 
-from portal.archive import ahead, commit, packs
+from portal.archive import ahead, commit, identities, packs
 from portal.archive.ahead import Read
 from portal.archive.commit import LEFT, Arriving, InTheWay
 from portal.archive.ingest import import_paths
-from portal.archive.models import Exam, Import, Instance, Series
+from portal.archive.models import Exam, Import, Instance, Series, SourceSeries
 from portal.archive.unpack import Entry
 from portal.archive.verify import damaged
 from portal.audit.models import AuditEvent
-from tests.archive.builders import change, fingerprint, report, slices, take
+from tests.archive.builders import change, fingerprint, is_writer_free, report, slices, take
 from tests.cohort import make_study, make_user
 
 
@@ -193,6 +193,32 @@ def test_a_disk_that_fails_in_a_portion_leaves_no_folder(tmp_path, monkeypatch):
         take(*slices(tmp_path, n=4))
     assert not Series.objects.exists()
     assert folders() == before
+
+
+@pytest.mark.django_db
+def test_headers_that_were_not_written_are_cut_off_before_the_next_writer_comes(
+    tmp_path, monkeypatch
+):
+    """Its own would lie where the cut is made, and be lost after they were acknowledged."""
+    take(*slices(tmp_path / "a", n=2))
+    pack = identities.path_of(SourceSeries.objects.get().folder)
+    before, whole, may_write = pack.read_bytes(), identities.Sealing.cut, []
+
+    def cut(sealing: identities.Sealing) -> None:
+        assert len(pack.read_bytes()) > len(before)
+        may_write.append(is_writer_free())
+        whole(sealing)
+
+    def fails(*args: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(identities.Sealing, "cut", cut)
+    monkeypatch.setattr(commit, "report", fails)
+    with pytest.raises(ZeroDivisionError):
+        take(*slices(tmp_path / "b", n=2, first=2))
+    assert may_write == [False]
+    assert pack.read_bytes() == before
+    assert is_writer_free()
 
 
 @pytest.mark.django_db

@@ -1,6 +1,7 @@
 """Frames of a view: numbers as they are written, the parts in their order, and the same 404 for all else (7.4)."""
 
 import hashlib
+import os
 from email.parser import BytesParser
 from email.policy import HTTP
 
@@ -22,6 +23,7 @@ from portal.archive.frames import (
     serve,
 )
 from portal.archive.packs import Extent, Spooled
+from portal.archive.store import Damaged
 from portal.errors import NotFound
 
 LE, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5"
@@ -171,3 +173,13 @@ def test_a_mark_says_nothing_of_the_frame_and_differs_in_all_that_the_answer_dep
     assert all(len(m) == 34 and m[0] == m[-1] == '"' for m in marks)
     unkeyed = hashlib.sha256(f"case 1|1.3|1|{LE}|False".encode()).hexdigest()
     assert unkeyed[:32] not in marks[0]
+
+
+@pytest.mark.parametrize("accept", ["", ONE, STORED])
+def test_a_frame_that_its_pack_lacks_is_a_refusal_and_no_empty_answer_for_good(place, accept):
+    assert ask(place, "4", accept).status_code == 200
+    for pack in packs.folder_of(place.folder).iterdir():
+        os.truncate(pack, 60)
+    with pytest.raises(Damaged) as refusal:
+        ask(place, "4", accept)
+    assert refusal.value.status == 503

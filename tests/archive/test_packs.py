@@ -2,6 +2,7 @@
 
 import errno
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from portal.archive import limits, packs
 from portal.archive.packs import Extent, OpenPack, OpenPacks, Spooled
+from portal.archive.store import Damaged
 
 LE, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5"
 contents = st.lists(st.binary(max_size=60), max_size=6)
@@ -280,3 +282,51 @@ def test_giving_up_a_folder_twice_is_no_error(archive):
     packs.drop(name)
     packs.drop(name)
     assert not packs.folder_of(name).exists()
+
+
+def as_another_file(path: Path) -> None:
+    """As a pack that another process has let go and brought back: a new file of the same bytes."""
+    new = path.with_suffix(".new")
+    new.write_bytes(path.read_bytes())
+    new.rename(path)
+
+
+def test_frames_that_came_after_a_pack_had_left_and_returned_are_found(archive):
+    """This process has the file open that left."""
+    name = packs.new_folder()
+    (first,) = written(packs.made_folder(name), [b"first"])
+    assert packs.read(name, packs.NATIVE, first) == b"first"
+    pack = packs.folder_of(name) / packs.NATIVE
+    as_another_file(pack)
+    source = spool(archive / "more", [b"second"])
+    (second,) = packs.append(pack.parent, packs.NATIVE, source, LE, after=packs.end_of(first))
+    assert packs.read(name, packs.NATIVE, second) == b"second"
+    assert packs.read_part(name, packs.NATIVE, second, LE) == multipart([b"second"])
+
+
+def test_a_pack_that_is_too_short_is_damaged_and_no_shorter_answer(archive):
+    name = packs.new_folder()
+    (extent,) = written(packs.made_folder(name), [b"frame"])
+    pack = packs.folder_of(name) / packs.NATIVE
+    for size in (extent.offset + 4, extent.offset, 0):
+        os.truncate(pack, size)
+        for read in (packs.read, partial(packs.read_part, syntax=LE)):
+            with pytest.raises(Damaged, match="tell the coordinator"):
+                read(name, packs.NATIVE, extent)
+
+
+def test_a_whole_frame_costs_one_read(archive, monkeypatch):
+    name, real, reads = packs.new_folder(), os.pread, []
+    (extent,) = written(packs.made_folder(name), [b"frame"])
+    packs.read(name, packs.NATIVE, extent)
+
+    def pread(*args: int) -> bytes:
+        reads.append(args)
+        return real(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", pread)
+        for asked in ("open", "stat", "fstat"):
+            patched.setattr(os, asked, lambda *args, **more: pytest.fail("asks for more"))
+        found = packs.read(name, packs.NATIVE, extent)
+    assert (found, len(reads)) == (b"frame", 1)
