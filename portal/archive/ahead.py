@@ -6,7 +6,6 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +14,7 @@ from portal.archive import limits, packs
 from portal.archive.packs import Spooled
 from portal.archive.pool import Pool, pool
 from portal.archive.refusals import Refusal
+from portal.archive.spooling import SpoolFolder
 from portal.archive.unpack import Entry
 
 BATCH = 64
@@ -67,11 +67,11 @@ def reading_ahead(workers: int, prepare: Prepare) -> Iterator[Ahead]:
 @contextmanager
 def spool_folder(prefix: str) -> Iterator[Callable[[], Path]]:
     """Makes a folder of the spool when it is first asked for, and removes it at the end."""
-    made: list[TemporaryDirectory[str]] = []
+    made: list[SpoolFolder] = []
 
     def folder() -> Path:
         if not made:
-            made.append(TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix=prefix))
+            made.append(SpoolFolder(prefix))
         return Path(made[0].name)
 
     try:

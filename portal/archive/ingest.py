@@ -1,7 +1,6 @@
 """The one way in: files are read in children, de-identified, packed and indexed; each has its outcome."""
 
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -30,6 +29,7 @@ from portal.archive.context import Context
 from portal.archive.index import prepare, refused
 from portal.archive.models import Import, ImportFile
 from portal.archive.refusals import Refusal, wording
+from portal.archive.spooling import clear_now_and_then
 from portal.archive.store import push_later
 from portal.archive.uids import archive_key
 from portal.archive.unpack import Entry, Unpacking, entries
@@ -87,6 +87,7 @@ def closing(work: Callable[[], T]) -> T:
 
 def imported(context: Context, work: Work, *, door: str, warning: str) -> Import:
     packs.check_free_space()
+    clear_now_and_then()
     row = unwritten(context, door=door, warning=warning)
     if not add(row, context, work, is_whole=True):
         return ended(row)
@@ -95,6 +96,7 @@ def imported(context: Context, work: Work, *, door: str, warning: str) -> Import
 
 
 def begun(context: Context, *, door: str, warning: str) -> Import:
+    clear_now_and_then()
     row = unwritten(context, door=door, warning=warning)
     row.save()
     return row
@@ -193,9 +195,3 @@ def note_full(run: Run, batch: list[Entry]) -> None:
 def is_short_of_room(row: Import) -> bool:
     """Some file of the import found the disk full: the sender is told to come again."""
     return row.files.filter(reason_code="disk").exists()
-
-
-def clear_spool() -> None:
-    """Remove what a crash left in the spool."""
-    for folder in (settings.DATA_DIR / "spool").glob("unpack-*"):
-        shutil.rmtree(folder, ignore_errors=True)

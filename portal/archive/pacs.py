@@ -1,7 +1,6 @@
 """The bridge to a PACS: search there, choose series, pull each as one job through the same door as every file."""
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from portal.archive.ingest import add, begun, ended
 from portal.archive.limits import is_valid_uid
 from portal.archive.models import Connection, Import, Instance, Pull
 from portal.archive.peer import Peer, Server, first, pinned_address, server
+from portal.archive.spooling import SpoolFolder
 from portal.audit.trail import record
 from portal.errors import Conflict, Invalid, NotFound, StudyError, Unavailable
 from portal.jobs.models import Job
@@ -303,7 +303,7 @@ def brought(job: Job, row: Pull, target: Target) -> tuple[int, int]:
     here = already_here(listed, target, row.actor)
     source = source_of(row, target)
     came = len(here)
-    with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="unpack-") as name:
+    with SpoolFolder("unpack-") as name:
         todo = missing_parts(peer, row, listed - here, is_fresh=not here, folder=Path(name))
         while some := arrived(todo):
             came += take(source, some, row, target)

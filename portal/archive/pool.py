@@ -7,7 +7,6 @@ import select
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from django.conf import settings
 from portal.archive import limits, packs
 from portal.archive.refusals import Refusal
 from portal.archive.room import MOST, OWN, Nameless
+from portal.archive.spooling import SpoolFolder
 
 START_SECONDS = 60.0
 # of a nameless file: its number in a child, from where on, how many bytes
@@ -46,7 +46,7 @@ class Child:
     """One process of the pool with its private spool folder."""
 
     def __init__(self, handles: Sequence[int] = ()) -> None:
-        self.spool = tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="ingest-")
+        self.spool = SpoolFolder("ingest-")
         self.folder = Path(self.spool.name)
         self.files = 0
         self.is_ready = False

@@ -22,6 +22,7 @@ from portal.archive.packs import CHUNK, Damaged, DiskFull, Extent, Spooled
 from portal.archive.peer import Peer, Server, Silent, first
 from portal.archive.pool import clean, pool
 from portal.archive.refusals import CONFLICT, TOO_LARGE, Refusal
+from portal.archive.spooling import SpoolFolder
 from portal.archive.store import (
     DOES_NOT_ANSWER,
     OTHER_IMAGE,
@@ -250,7 +251,7 @@ class DicomwebServer:
 
 @contextmanager
 def spool_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="unpack-") as name:
+    with SpoolFolder("unpack-") as name:
         yield Path(name)
 
 

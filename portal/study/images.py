@@ -1,10 +1,8 @@
 """Images of a study: upload with a report per file, the shelf of unfiled exams, the held list."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
@@ -20,6 +18,7 @@ from portal.archive.ingest import import_paths, is_short_of_room
 from portal.archive.kept import kept
 from portal.archive.models import Exam, Import, ImportFile, Series
 from portal.archive.packs import disk_full
+from portal.archive.spooling import SpoolFolder
 from portal.errors import Conflict, Invalid, NotFound
 from portal.study.access import NO_SUCH_PAGE, member_view
 from portal.study.confirming import beside_of
@@ -62,7 +61,7 @@ def upload(request: HttpRequest, member: Membership) -> HttpResponse:
     if not files:
         raise Invalid("Choose at least one file, folder or zip.", field="files")
     study_key, warning = door_of(member.study)
-    with tempfile.TemporaryDirectory(dir=settings.DATA_DIR / "spool", prefix="upload-") as folder:
+    with SpoolFolder("upload-") as folder:
         names = spool(files, Path(folder))
         row = import_paths(
             list(names), door=Import.Door.BROWSER, actor=person(member), study_key=study_key,

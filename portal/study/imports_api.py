@@ -1,10 +1,8 @@
 """The browser's import as a resource: begin, ask what is known, send batches, end."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
@@ -14,6 +12,7 @@ from rest_framework.response import Response
 from portal.archive.batches import MAX_FILES, Sent, begin, end, skip_known, take_batch
 from portal.archive.commit import counts
 from portal.archive.models import Import, ImportFile
+from portal.archive.spooling import SpoolFolder
 from portal.errors import Conflict, Invalid
 from portal.study.doors import StudyAPI, user_of
 from portal.study.images import import_of, spool
@@ -114,8 +113,7 @@ class ImportBatch(ImportAPI):
         files, names = told["files"], told.get("names", [])
         if names and len(names) != len(files):
             raise Invalid("Name every file of the batch, or none.", field="names")
-        place = settings.DATA_DIR / "spool"
-        with tempfile.TemporaryDirectory(dir=place, prefix="upload-") as folder:
+        with SpoolFolder("upload-") as folder:
             spooled = spool(files, Path(folder))
             if names:
                 spooled = dict(zip(spooled, names, strict=True))

@@ -1,7 +1,6 @@
 """STOW-RS: the parts of a request go through the same door as every file; the answer names each of them."""
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from portal.archive.models import Import, ImportFile, Instance
 from portal.archive.pool import pool
 from portal.archive.refusals import DAMAGED, SENTENCES
 from portal.archive.room import Folder, Room
+from portal.archive.spooling import SpoolFolder
 from portal.archive.uids import archive_key, archive_uid, is_valid_uid
 from portal.archive.unpack import Entry
 from portal.archive.zips import begins_zip
@@ -112,9 +112,7 @@ def room_for(request: HttpRequest) -> Iterator[Room]:
         if found is not None:
             yield found
             return
-        with tempfile.TemporaryDirectory(
-            dir=settings.DATA_DIR / "spool", prefix="upload-"
-        ) as folder:
+        with SpoolFolder("upload-") as folder:
             yield Folder(Path(folder))
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
+from portal.archive.spooling import YOUNG_S, clear_leftovers
 from portal.errors import StudyError
 from portal.jobs import launch, trouble
 from portal.jobs.health import self_check
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         )
         supervisor.start()
         threading.Thread(target=self.announce, args=(address,), daemon=True).start()
+        threading.Thread(target=tidy, daemon=True).start()
         supervisor.run()
         lock.handle.close()
 
@@ -51,6 +53,13 @@ class Command(BaseCommand):
             time.sleep(0.3)
         self.stdout.write(f"Osteon is ready at {address} (end it with Ctrl-C)")
         self.stdout.flush()
+
+
+def tidy() -> None:
+    """What a run that was killed has left of images as they were sent, once nothing of it can be young."""
+    clear_leftovers()
+    time.sleep(2 * YOUNG_S)
+    clear_leftovers()
 
 
 def prepare() -> None:
